@@ -24,12 +24,18 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::Fatal: return spdlog::level::critical;
-    case Level::Error: return spdlog::level::err;
-    case Level::Warning: return spdlog::level::warn;
-    case Level::Log: return spdlog::level::info;
-    case Level::Debug: return spdlog::level::debug;
-    case Level::Noise: return spdlog::level::trace;
+    case Level::Fatal:
+      return spdlog::level::critical;
+    case Level::Error:
+      return spdlog::level::err;
+    case Level::Warning:
+      return spdlog::level::warn;
+    case Level::Log:
+      return spdlog::level::info;
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Noise:
+      return spdlog::level::trace;
   }
   return spdlog::level::info;
 }
@@ -75,14 +81,13 @@ Status Log::open(const LogTargets& targets) {
     if (facility < 0)
       return Error{"config", cat("unknown syslog facility \"", targets.syslog_facility, "\"")};
   }
-  if (targets.to_stderr)
-    sinks.push_back(std::make_shared<DescriptorSink>(STDERR_FILENO, false));
+  if (targets.to_stderr) sinks.push_back(std::make_shared<DescriptorSink>(STDERR_FILENO, false));
   if (!targets.file.empty()) {
-    int fd = ::open(targets.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY,
-                    0644);
+    int fd =
+        ::open(targets.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
     if (fd < 0) {
-      return Error{"io", cat("could not open the log file \"", targets.file, "\": ",
-                             std::generic_category().message(errno))};
+      return Error{"io", cat("could not open the log file \"", targets.file,
+                             "\": ", std::generic_category().message(errno))};
     }
     sinks.push_back(std::make_shared<DescriptorSink>(fd, true));
   }

@@ -16,21 +16,31 @@ namespace {
 
 std::string_view level_name(spdlog::level::level_enum level) {
   switch (level) {
-    case spdlog::level::critical: return "FATAL";
-    case spdlog::level::err: return "ERROR";
-    case spdlog::level::warn: return "WARNING";
-    case spdlog::level::info: return "LOG";
-    case spdlog::level::debug: return "DEBUG";
-    default: return "NOISE";
+    case spdlog::level::critical:
+      return "FATAL";
+    case spdlog::level::err:
+      return "ERROR";
+    case spdlog::level::warn:
+      return "WARNING";
+    case spdlog::level::info:
+      return "LOG";
+    case spdlog::level::debug:
+      return "DEBUG";
+    default:
+      return "NOISE";
   }
 }
 
 int syslog_priority(spdlog::level::level_enum level) {
   switch (level) {
-    case spdlog::level::critical: return LOG_CRIT;
-    case spdlog::level::err: return LOG_ERR;
-    case spdlog::level::warn: return LOG_WARNING;
-    default: return LOG_INFO;
+    case spdlog::level::critical:
+      return LOG_CRIT;
+    case spdlog::level::err:
+      return LOG_ERR;
+    case spdlog::level::warn:
+      return LOG_WARNING;
+    default:
+      return LOG_INFO;
   }
 }
 

@@ -19,11 +19,16 @@ void store_u32(char* to, std::uint32_t value) {
 
 std::int16_t type_length(std::int32_t oid) {
   switch (oid) {
-    case 16: return 1;   // bool
-    case 20: return 8;   // int8
-    case 21: return 2;   // int2
-    case 23: return 4;   // int4
-    default: return -1;  // of varying length
+    case 16:
+      return 1;  // bool
+    case 20:
+      return 8;  // int8
+    case 21:
+      return 2;  // int2
+    case 23:
+      return 4;  // int4
+    default:
+      return -1;  // of varying length
   }
 }
 

@@ -39,13 +39,26 @@ ErrorFields read_error(std::string_view body) {
     std::string_view value = cursor.cstring();
     if (!cursor.ok()) break;
     switch (type) {
-      case 'S': localized = value; break;
-      case 'V': out.severity = value; break;
-      case 'C': out.code = value; break;
-      case 'M': out.message = value; break;
-      case 'D': out.detail = value; break;
-      case 'H': out.hint = value; break;
-      default: break;  // fields may be added by later servers
+      case 'S':
+        localized = value;
+        break;
+      case 'V':
+        out.severity = value;
+        break;
+      case 'C':
+        out.code = value;
+        break;
+      case 'M':
+        out.message = value;
+        break;
+      case 'D':
+        out.detail = value;
+        break;
+      case 'H':
+        out.hint = value;
+        break;
+      default:
+        break;  // fields may be added by later servers
     }
   }
   // 'S' may be translated by the server's lc_messages; servers before 9.6 have only that.

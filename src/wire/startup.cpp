@@ -20,8 +20,8 @@ base::Error violation(std::string text) {
 }
 
 base::Error bad_header(std::string_view bytes) {
-  return violation(base::cat("bad packet header: '", base::hex(bytes.substr(0, kPacketHeader)),
-                             "'"));
+  return violation(
+      base::cat("bad packet header: '", base::hex(bytes.substr(0, kPacketHeader)), "'"));
 }
 
 base::Result<Startup> read_parameters(std::uint32_t version, std::string_view body) {
@@ -42,8 +42,8 @@ base::Result<Startup> read_parameters(std::uint32_t version, std::string_view bo
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// The next word with its escapes undone; nothing at the end. A lone backslash at the end is dropped,
-// as PostgreSQL does.
+// The next word with its escapes undone; nothing at the end. A lone backslash at the end is
+// dropped, as PostgreSQL does.
 std::optional<std::string> next_word(std::string_view& rest) {
   while (!rest.empty() && is_blank(rest[0])) rest.remove_prefix(1);
   if (rest.empty()) return std::nullopt;
@@ -89,7 +89,8 @@ base::Result<StartupRead> read_startup(std::string_view bytes) {
       if (bytes.size() < length) return StartupRead{NeedMore{}, 0};
       return StartupRead{CancelRequest{std::string(bytes.substr(kPacketHeader, kCancelKey))},
                          length};
-    default: break;
+    default:
+      break;
   }
   if (code >> 16 == 2) return violation("old V2 protocol not supported");
   if (code >> 16 != 3) return bad_header(bytes);

@@ -1,0 +1,104 @@
+// Book: what it looks like from outside, and whether it is sound.
+#include "howdah/base/text.h"
+#include "pool/book.h"
+
+namespace howdah::pool {
+
+std::vector<PoolSnapshot> Book::snapshot() const {
+  std::vector<PoolSnapshot> rows;
+  rows.reserve(index_.size());
+  for (const auto& entry : index_) {
+    const Pool* pool = entry.second;
+    PoolSnapshot& row = rows.emplace_back();
+    row.id = pool->id;
+    row.database = pool->database;
+    row.user = pool->user;
+    row.waiting = pool->waiting.size();
+    row.active = pool->in(SlotState::Active).size();
+    row.parked = pool->in(SlotState::Parked).size();
+    row.connecting = pool->in(SlotState::Connecting).size();
+    row.promised = pool->in(SlotState::Promised).size();
+    row.clients = pool->clients;
+    row.oldest_waiter = pool->waiting.empty() ? base::kNever : pool->waiting.front()->since;
+    row.paused = paused(*pool);
+    row.closing = pool->in(SlotState::Closing).size();
+    for (const auto& list : pool->slots)
+      list.each([&](const Slot& slot) { row.obsolete += slot.epoch != pool->epoch; });
+  }
+  return rows;
+}
+
+std::size_t Book::servers_of(ScopeKind kind, std::string_view name) const {
+  auto found = scopes_[kind].find(name);
+  return found == scopes_[kind].end() ? 0 : found->second.servers;
+}
+
+std::string Book::check_invariants() const {
+  std::size_t slots = 0, tickets = 0;
+  std::map<const Scope*, Scope> sums;
+  std::map<const Scope*, std::size_t> idle;
+  for (const auto& entry : index_) {
+    const Pool* pool = entry.second;
+    auto broken = [&](std::string_view what) {
+      return base::cat("pool ", pool->database, "/", pool->user, ": ", what);
+    };
+    if (find(pool->id) != pool) return broken("not found by its id");
+    if (!pool->waiting.empty() && !pool->in(SlotState::Parked).empty())
+      return broken("a waiter beside a parked server");
+    if (paused(*pool) && !pool->in(SlotState::Parked).empty()) return broken("parked in a pause");
+    if (hopeless(*pool) && !pool->waiting.empty() && !pool->attention.armed())
+      return broken("a waiter without hope or tick");
+    if (pool->live() < pool->minimum && kept_filled(*pool) && !pool->attention.armed())
+      return broken("below min_pool_size and no tick will look");
+    std::string fault;
+    std::size_t promises = 0, on_workers = 0;
+    std::vector<std::size_t> connecting(pool->hosts.size());
+    for (std::size_t state = 0; state < kSlotStates; ++state)
+      pool->slots[state].each([&](const Slot& slot) {
+        if (slot.pool != pool || slot.state != static_cast<SlotState>(state) || slot.id == 0)
+          fault = "a slot in a wrong list";
+        if (slot.ticket && (slot.state != SlotState::Promised || slot.ticket->slot != &slot ||
+                            !pool->promised.contains(*slot.ticket)))
+          fault = "a promise that only the slot knows";
+        promises += slot.ticket != nullptr;
+        bool parked = slot.state == SlotState::Parked;
+        if (slot.on_worker.linked() != parked) fault = "a slot in a wrong worker's list";
+        for (std::size_t kind = 0; kind < kScopeKinds; ++kind)
+          if (slot.idle[kind].link.linked() != (parked && pool->scopes[kind]->limit != 0))
+            fault = "an idle server that its limit does not know";
+        if (parked && slot.epoch != pool->epoch) fault = "an obsolete server is parked";
+        if (slot.state == SlotState::Connecting && slot.epoch == pool->epoch)
+          ++connecting[slot.host];
+      });
+    for (WorkerId worker = 0; worker < workers_; ++worker)
+      on_workers += pool->parked_on[worker].size();
+    if (on_workers != pool->in(SlotState::Parked).size()) fault = "parked on no worker";
+    for (std::size_t i = 0; i < connecting.size(); ++i)
+      if (connecting[i] != pool->hosts[i].connecting) fault = "a host's connects are miscounted";
+    if (promises != pool->promised.size()) fault = "a ticket is promised nothing";
+    const Ticket* before = nullptr;
+    pool->waiting.each([&](const Ticket& ticket) {
+      if (ticket.slot || ticket.pool != pool || ticket.id == 0) fault = "a waiter with a slot";
+      if (before && !before->before(ticket)) fault = "the queue is out of order";
+      before = &ticket;
+    });
+    if (!fault.empty()) return broken(fault);
+    slots += pool->count();
+    tickets += pool->waiting.size() + pool->promised.size();
+    for (Scope* scope : pool->scopes) {
+      sums[scope].servers += pool->count();
+      sums[scope].closing += pool->in(SlotState::Closing).size();
+      ++sums[scope].pools;
+      idle[scope] += scope->limit ? pool->in(SlotState::Parked).size() : 0;
+    }
+  }
+  for (const auto& [scope, sum] : sums)
+    if (scope->servers != sum.servers || scope->closing != sum.closing ||
+        scope->pools != sum.pools || scope->idle.size() != idle[scope])
+      return "a limit over pools is miscounted";
+  if (slots != slots_.used()) return "a slot is in no pool";
+  if (tickets != tickets_.used()) return "a ticket is in no pool";
+  return {};
+}
+
+}  // namespace howdah::pool

@@ -1,0 +1,201 @@
+// Book: what may be opened, where, and what a failure to open means.
+#include <algorithm>
+#include <chrono>
+
+#include "pool/book.h"
+
+namespace howdah::pool {
+
+namespace {
+using namespace std::chrono_literals;
+
+// Connects in flight per (pool, host); a host that has failed is first tried with one.
+constexpr std::size_t kParallelConnects = 16;
+constexpr Duration kFirstBackOff = 250ms;
+// Even with server_login_retry = 0, a dead host is not tried in a closed loop.
+constexpr Duration kLeastBackOff = 1ms;
+
+std::size_t parallel_connects(const HostState& host) {
+  return host.failures == 0 ? kParallelConnects : 1;
+}
+}  // namespace
+
+// --- may it grow? --------------------------------------------------------------------------------
+
+bool Book::wants(const Pool& pool) const {
+  return pool.waiting.size() > pool.in(SlotState::Connecting).size() && !paused(pool) &&
+         !hopeless(pool);
+}
+
+bool Book::over_reserve(const Pool& pool) const {
+  return pool.size != 0 && pool.live() > pool.size + pool.reserve;
+}
+
+// When the head waiter has waited long enough for the reserve; kNever = there is none.
+TimePoint Book::reserve_from(const Pool& pool) const {
+  if (pool.reserve == 0 || pool.waiting.empty()) return base::kNever;
+  // A pause stops the waiters' clocks.
+  TimePoint since = std::max(pool.waiting.front()->since, pool.resumed_at);
+  return base::deadline_after(since, config_->settings.reserve_pool_timeout);
+}
+
+bool Book::has_room(const Pool& pool, TimePoint now) const {
+  if (pool.size == 0 || pool.count() < pool.size) return true;
+  return pool.count() < pool.size + pool.reserve && now >= reserve_from(pool);
+}
+
+std::optional<std::size_t> Book::ready_host(const Pool& pool, TimePoint now) const {
+  for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
+    std::size_t number = (pool.next_host + i) % pool.hosts.size();
+    const HostState& host = pool.hosts[number];
+    if (now < host.retry_at) continue;
+    if (host.connecting < parallel_connects(host)) return number;
+    // Without balancing a busy host is waited for; only a failed one is left.
+    if (pool.entry->load_balance_hosts == config::LoadBalance::Disable) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void Book::attend_back_off(Pool& pool, TimePoint now) {
+  for (const HostState& host : pool.hosts)
+    if (now < host.retry_at) attend(pool, host.retry_at);
+}
+
+// Asks the limits over pools. Where one is full, makes room by closing the longest-idle server of
+// another pool and puts this pool in line: it is asked again when that server is lost.
+bool Book::admitted(Pool& pool, Actions& actions) {
+  bool full = false;
+  bool futile = false;  // one of them is full for good: closing for the other would be a waste
+  for (std::size_t kind = 0; kind < kScopeKinds; ++kind) {
+    Scope& scope = *pool.scopes[kind];
+    if (!scope.full()) continue;
+    full = true;
+    futile = futile || (scope.stays_full() && scope.idle.empty());
+    if (!pool.blocked[kind].link.linked()) scope.blocked.push_back(pool.blocked[kind]);
+  }
+  if (!full) return true;
+  if (futile) return false;
+  for (Scope* scope : pool.scopes)
+    while (scope->stays_full() && !scope->idle.empty())
+      close(*scope->idle.front()->slot, "evicted", actions);
+  return false;
+}
+
+void Book::unblock(Pool& pool) {
+  for (std::size_t kind = 0; kind < kScopeKinds; ++kind)
+    if (pool.blocked[kind].link.linked()) pool.scopes[kind]->blocked.remove(pool.blocked[kind]);
+}
+
+void Book::open(Pool& pool, std::size_t host, TimePoint now, Actions& actions) {
+  bool reserve = pool.size != 0 && pool.count() >= pool.size;
+  pool.next_host = pool.entry->load_balance_hosts == config::LoadBalance::Disable
+                       ? host
+                       : (host + 1) % pool.hosts.size();
+  Slot& slot = new_slot(pool, host, now);
+  actions.emplace_back(Open{Permit(ledger_, slot.id), pool.id, host, reserve});
+}
+
+void Book::grow(Pool& pool, TimePoint now, Actions& actions) {
+  unblock(pool);
+  while (wants(pool)) {
+    if (!has_room(pool, now)) {
+      if (pool.count() < pool.size + pool.reserve) attend(pool, reserve_from(pool));
+      return;
+    }
+    auto host = ready_host(pool, now);
+    if (!host) return attend_back_off(pool, now);
+    if (!admitted(pool, actions)) return;
+    open(pool, *host, now, actions);
+  }
+}
+
+void Book::grow_in_order(std::vector<Pool*>& pools, TimePoint now, Actions& actions) {
+  std::erase_if(pools, [&](Pool* pool) { return !wants(*pool); });
+  std::sort(pools.begin(), pools.end(), [](const Pool* a, const Pool* b) {
+    return a->waiting.front()->before(*b->waiting.front());
+  });
+  for (Pool* pool : pools) grow(*pool, now, actions);
+}
+
+void Book::refill(Pool& pool, TimePoint now, Actions& actions) {
+  order_.assign(1, &pool);
+  for (Scope* scope : pool.scopes)
+    scope->blocked.each([&](BlockedNode& node) { order_.push_back(node.pool); });
+  grow_in_order(order_, now, actions);  // a pool that is named twice is only asked twice
+}
+
+// --- ends ----------------------------------------------------------------------------------------
+
+void Book::after_loss(Pool& pool, TimePoint now, Actions& actions) {
+  // A waiter whose promised server is lost may be back in the queue.
+  if (const base::Error* error = hopeless(pool)) fail_waiters(pool, *error, actions);
+  if (pool.live() < pool.minimum) attend_next_tick(pool);
+  if (pool.empty()) {
+    pool.idle_since = now;
+    attend_next_tick(pool);
+  }
+  refill(pool, now, actions);
+}
+
+void Book::lost(SlotId id, TimePoint now, Actions& actions) {
+  Slot* slot = slots_.find(id);
+  if (!slot) return;
+  Pool& pool = *slot->pool;
+  release(*slot);
+  after_loss(pool, now, actions);
+}
+
+void Book::dropped(SlotId id) {
+  Slot* slot = slots_.find(id);
+  if (!slot) return;
+  Pool& pool = *slot->pool;
+  release(*slot);
+  // Nobody is here to act: the next tick looks after those who may gain by it.
+  attend_next_tick(pool);
+  for (Scope* scope : pool.scopes)
+    scope->blocked.each([&](BlockedNode& node) { attend_next_tick(*node.pool); });
+}
+
+void Book::back_off(const Slot& slot, TimePoint now) {
+  Pool& pool = *slot.pool;
+  if (slot.epoch != pool.epoch || slot.state != SlotState::Connecting) return;
+  HostState& host = pool.hosts[slot.host];
+  // Attempts that were made together fail together: that is one failure.
+  if (host.failures != 0 && slot.since <= host.failed_at) return;
+  Duration delay = kFirstBackOff * (1 << std::min(host.failures, 20u));
+  delay = std::max(std::min(delay, config_->settings.server_login_retry), kLeastBackOff);
+  ++host.failures;
+  host.failed_at = now;
+  host.retry_at = now + delay;
+  if (pool.entry->load_balance_hosts == config::LoadBalance::Disable && pool.next_host == slot.host)
+    pool.next_host = (slot.host + 1) % pool.hosts.size();
+}
+
+void Book::connect_failed(SlotId id, TimePoint now, Actions& actions) {
+  Slot* slot = slots_.find(id);
+  if (!slot) return;
+  back_off(*slot, now);
+  lost(id, now, actions);
+}
+
+void Book::login_failed(SlotId id, const base::Error& error, TimePoint now, Actions& actions) {
+  Slot* slot = slots_.find(id);
+  if (!slot) return;
+  Pool& pool = *slot->pool;
+  if (slot->epoch == pool.epoch && slot->state == SlotState::Connecting) {
+    back_off(*slot, now);
+    pool.login_error = error;
+    if (pool.usable() == 0) fail_waiters(pool, error, actions);
+  }
+  lost(id, now, actions);
+}
+
+bool Book::retire(SlotId id) {
+  Slot* slot = slots_.find(id);
+  if (!slot || slot->state != SlotState::Parked || slot->pool->usable() <= slot->pool->minimum)
+    return false;
+  set_state(*slot, SlotState::Closing);
+  return true;
+}
+
+}  // namespace howdah::pool

@@ -1,0 +1,22 @@
+// Which steps a slot may take (diagram in pool_state.h).
+#include "pool/pool_state.h"
+
+namespace howdah::pool {
+
+bool legal(SlotState from, SlotState to) {
+  switch (from) {
+    case SlotState::Connecting:
+      return to == SlotState::Active;
+    case SlotState::Active:
+      return to == SlotState::Parked || to == SlotState::Promised || to == SlotState::Closing;
+    case SlotState::Parked:
+      return to == SlotState::Active || to == SlotState::Promised || to == SlotState::Closing;
+    case SlotState::Promised:
+      return to == SlotState::Active;
+    case SlotState::Closing:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace howdah::pool

@@ -1,0 +1,67 @@
+// The resolver (resolver.h).
+#include "net/resolver.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "howdah/base/text.h"
+#include "net/socket.h"
+#include "net/uv_loop.h"
+
+namespace howdah::net {
+
+// One getaddrinfo under way. `resolver` is null once nobody wants the answer.
+struct Resolver::Query {
+  uv_getaddrinfo_t request{};
+  Resolver* resolver = nullptr;
+  std::string name;
+};
+
+void Resolver::close() {
+  for (Query* query : queries_) {
+    query->resolver = nullptr;
+    uv_cancel(reinterpret_cast<uv_req_t*>(&query->request));
+  }
+  queries_.clear();
+  cache_.clear();
+}
+
+void Resolver::resolve(const std::string& host, std::uint16_t port, HostCache::Done done) {
+  if (host.empty()) return done({{}, "the host name is empty"});
+  if (host[0] == '/' || host[0] == '@') return done({{unix_address(host, port)}, ""});
+  if (auto address = numeric_address(host, port)) return done({{*address}, ""});
+  std::string name = base::lower(host);
+  if (cache_.lookup(name, port, loop_.now(), std::move(done))) ask(name);
+}
+
+void Resolver::ask(const std::string& name) {
+  auto query = std::make_unique<Query>();
+  query->resolver = this;
+  query->name = name;
+  query->request.data = query.get();
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;  // no IPv6 addresses on a machine that has no IPv6
+  int status = uv_getaddrinfo(
+      loop_.uv(), &query->request,
+      [](uv_getaddrinfo_t* request, int result, addrinfo* list) {
+        std::unique_ptr<Query> owned(static_cast<Query*>(request->data));
+        if (owned->resolver) owned->resolver->finished(*owned, result, list);
+        uv_freeaddrinfo(list);
+      },
+      name.c_str(), nullptr, &hints);
+  if (status < 0) return finished(*query, status, nullptr);  // not even a name
+  queries_.push_back(query.release());
+}
+
+void Resolver::finished(Query& query, int status, const addrinfo* list) {
+  std::erase(queries_, &query);
+  std::vector<Address> addresses = addresses_in(list);
+  std::string error;
+  if (addresses.empty())
+    error = base::cat("could not resolve host \"", query.name,
+                      "\": ", status < 0 ? uv_strerror(status) : "it has no address");
+  cache_.answered(query.name, std::move(addresses), std::move(error), base::monotonic_now());
+}
+
+}  // namespace howdah::net

@@ -136,11 +136,9 @@ void normalise(std::u32string& codes) {
   // Canonical order: runs of combining characters are sorted by class, equal ones keep their order.
   for (auto at = in.begin(); at != in.end();) {
     auto end = std::find_if(at, in.end(), [](char32_t c) { return combining_class(c) == 0; });
-    for (auto i = at; i != end; ++i) {
-      for (auto k = i; k != at && combining_class(k[-1]) > combining_class(*k); --k) {
-        std::swap(k[-1], *k);
-      }
-    }
+    std::stable_sort(at, end, [](char32_t a, char32_t b) {
+      return combining_class(a) < combining_class(b);
+    });
     at = end == in.end() ? end : end + 1;
   }
 

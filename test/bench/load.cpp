@@ -1,7 +1,7 @@
 // The closed-loop load generator: one thread, epoll, 10,000 connections and more. Each client sends
 // its next query as soon as the answer to the last one is whole.
-// Readiness is edge-triggered: the kernel then keeps the clients in the order of their answers, so
-// a spread of latencies comes from the pooler and not from the order in which we read.
+// Readiness is edge-triggered: clients are then read in the order in which their answers came,
+// while a level-triggered epoll puts what it has just reported back into its queue.
 //
 //   Connecting --all are ready--> Warming --time, and all had an answer--> Measuring
 //              --time or number of queries--> Draining --all are idle--> done

@@ -66,10 +66,12 @@ struct Log::Impl {
 };
 
 Log::Log() : impl_(std::make_unique<Impl>()) {
+  Lock lock(impl_->mutex);
   impl_->logger = make_logger({std::make_shared<DescriptorSink>(STDERR_FILENO, false)});
 }
 
 Log::~Log() {
+  Lock lock(impl_->mutex);
   if (!impl_->idents.empty()) ::closelog();
 }
 

@@ -35,9 +35,11 @@ class Handle : public HandleBase {
  public:
   Handle() : HandleBase([](uv_handle_t* handle) { delete reinterpret_cast<T*>(handle); }) {}
 
-  // `init` is the uv_x_init call; gives what it gives (0, or a negative UV_E*).
+  // `init` is the uv_x_init call; gives what it gives (0, or a negative UV_E*). A handle held
+  // before is closed.
   template <typename Init>
   int make(void* the_owner, Init init) {
+    close();
     T* fresh = new T;
     int status = init(fresh);
     if (status < 0) {

@@ -40,7 +40,7 @@ bool lost_connection(int error) {
 }  // namespace
 
 UvListener::~UvListener() {
-  if (destroyed_) *destroyed_ = true;
+  if (told_) told_->current = false;
   poll_.close();
   timer_.close();
   // While our socket lives, its file's inode number can't be given to another file.
@@ -53,13 +53,15 @@ UvListener::~UvListener() {
 
 void UvListener::start(UvReactor& reactor, Accepted done, std::function<void(int)> failed) {
   auto& loop = static_cast<UvLoop&>(reactor);
-  done_ = std::move(done);
-  failed_ = std::move(failed);
+  if (told_) told_->current = false;
+  told_ = std::make_shared<Told>(Told{std::move(done), std::move(failed)});
+  resting_ = false;
   int status =
       poll_.make(this, [&](uv_poll_t* handle) { return uv_poll_init(loop.uv(), handle, fd_); });
   timer_.make(this, [&](uv_timer_t* handle) { return uv_timer_init(loop.uv(), handle); });
   if (status < 0) {
-    if (failed_) failed_(-status);
+    auto told = told_;
+    if (told->failed) told->failed(-status);
     return;
   }
   watch();
@@ -81,9 +83,8 @@ void UvListener::watch() {
 }
 
 void UvListener::accept_batch() {
-  bool gone = false;
-  destroyed_ = &gone;
-  for (int i = 0; i < kBatch && !paused_; ++i) {
+  auto told = told_;
+  for (int i = 0; i < kBatch && told->current && !paused_; ++i) {
     SocketAddress from;
     from.size = sizeof from.storage;
     int fd = ::accept4(fd_, from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -92,14 +93,11 @@ void UvListener::accept_batch() {
       if (error == EAGAIN || error == EWOULDBLOCK) break;
       if (lost_connection(error)) continue;
       rest(error);
-      if (gone) return;
-      break;
+      return;
     }
     bool local = address_.family == Address::Family::Unix;
-    done_(fd, local ? address_ : from_socket_address(from));
-    if (gone) return;
+    told->done(fd, local ? address_ : from_socket_address(from));
   }
-  destroyed_ = nullptr;
 }
 
 // Mostly for want of descriptors: trying again at once would only spin.
@@ -114,7 +112,8 @@ void UvListener::rest(int error) {
         self.watch();
       },
       kRestMs, 0);
-  if (failed_) failed_(error);
+  auto told = told_;
+  if (told->failed) told->failed(error);
 }
 
 void UvListener::pause() {

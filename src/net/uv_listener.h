@@ -29,6 +29,14 @@ class UvListener final : public Listener {
   int fd() const override { return fd_; }
 
  private:
+  // Who is told. Shared with the batch that runs, as both the listener and these functions may be
+  // destroyed or replaced by what they call.
+  struct Told {
+    Accepted done;
+    std::function<void(int)> failed;
+    bool current = true;
+  };
+
   void accept_batch();
   void rest(int error);
   void watch();
@@ -36,13 +44,11 @@ class UvListener final : public Listener {
   const int fd_;
   const Address address_;
   const SocketFile file_;
-  Accepted done_;
-  std::function<void(int)> failed_;
+  std::shared_ptr<Told> told_;
   Handle<uv_poll_t> poll_;
   Handle<uv_timer_t> timer_;
   bool paused_ = false;
   bool resting_ = false;
-  bool* destroyed_ = nullptr;  // set while callbacks run
 };
 
 }  // namespace howdah::net

@@ -38,7 +38,8 @@ class Listener {
 
   virtual ~Listener() = default;  // closes; removes the unix socket's file if it is still ours
   // `done` gets each accepted descriptor and owns it. When accept fails for want of descriptors
-  // listening pauses for 5 s and `failed` is told why.
+  // listening pauses for 5 s and `failed` is told why. Both may destroy the listener. Called again,
+  // it moves to that reactor (same thread as the old one, or the old one's loop has ended).
   virtual void start(UvReactor& reactor, Accepted done, std::function<void(int error)> failed) = 0;
   virtual void pause() = 0;   // stop accepting, keep the socket
   virtual void resume() = 0;

@@ -2,6 +2,7 @@
 #include "howdah/base/log.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -145,4 +146,40 @@ TEST_CASE("lines of many threads stay whole while the log is reopened") {
     ++count;
   }
   CHECK(count == 2000);
+}
+
+TEST_CASE("stderr and the file are independent places") {
+  Directory dir;
+  int saved = ::dup(STDERR_FILENO);
+  int fd = ::open((dir.path + "/b").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  REQUIRE(fd >= 0);
+  ::dup2(fd, STDERR_FILENO);
+  ::close(fd);
+  {
+    Log log;  // unopened: stderr only
+    log.info("one");
+    LogTargets targets = dir.to("a");
+    targets.to_stderr = true;
+    CHECK(log.open(targets).ok());
+    log.info("two");
+    targets.to_stderr = false;
+    CHECK(log.open(targets).ok());
+    log.info("three");
+    targets.file.clear();
+    CHECK(log.open(targets).ok());
+    log.info("four");
+  }
+  ::dup2(saved, STDERR_FILENO);
+  ::close(saved);
+  auto has = [&](const char* file, const char* word) {
+    return dir.read(file).find(word) != std::string::npos;
+  };
+  CHECK(has("b", "LOG one\n"));
+  CHECK(has("b", "LOG two\n"));
+  CHECK_FALSE(has("b", "three"));
+  CHECK_FALSE(has("b", "four"));
+  CHECK_FALSE(has("a", "one"));
+  CHECK(has("a", "LOG two\n"));
+  CHECK(has("a", "LOG three\n"));
+  CHECK_FALSE(has("a", "four"));
 }

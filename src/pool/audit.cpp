@@ -43,12 +43,13 @@ std::string Book::check_invariants() const {
       return base::cat("pool ", pool->database, "/", pool->user, ": ", what);
     };
     if (find(pool->id) != pool) return broken("not found by its id");
-    if (!pool->waiting.empty() && !pool->in(SlotState::Parked).empty())
+    bool due = pool->attention.armed() && pool->attention.at() == TimePoint::min();
+    if (!pool->waiting.empty() && !pool->in(SlotState::Parked).empty() && !due)
       return broken("a waiter beside a parked server");
     if (paused(*pool) && !pool->in(SlotState::Parked).empty()) return broken("parked in a pause");
-    if (hopeless(*pool) && !pool->waiting.empty() && !pool->attention.armed())
+    if (hopeless(*pool) && !pool->waiting.empty() && !due)
       return broken("a waiter without hope or tick");
-    if (pool->live() < pool->minimum && kept_filled(*pool) && !pool->attention.armed())
+    if (pool->count() < pool->minimum && kept_filled(*pool) && !pool->attention.armed())
       return broken("below min_pool_size and no tick will look");
     std::string fault;
     std::size_t promises = 0, on_workers = 0;

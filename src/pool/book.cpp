@@ -117,6 +117,11 @@ const base::Error* Book::hopeless(const Pool& pool) const {
   return drain_error_ ? &*drain_error_ : nullptr;
 }
 
+PoolInfo Book::info(PoolId id) const {
+  const Pool* pool = find(id);
+  return pool ? PoolInfo{pool->entry, pool->user} : PoolInfo{};
+}
+
 void Book::client_joined(PoolId id) {
   Pool* pool = find(id);
   if (!pool) return;

@@ -30,6 +30,7 @@ class Book {
 
   // As in Ledger.
   PoolId pool(const config::Database& db, std::string_view pool_user);
+  PoolInfo info(PoolId pool) const;
   void client_joined(PoolId pool);
   void client_left(PoolId pool, TimePoint now);
   Checkout checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions);
@@ -95,6 +96,8 @@ class Book {
   // --- hand to hand (checkout.cpp)
   Checkout ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
   Slot* choose_parked(Pool& pool, WorkerId worker) const;
+  // Waiters beside parked servers: only after a promised server was lost.
+  void hand_out_parked(Pool& pool, Actions& actions);
   Checkin settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh);
   const char* unwanted(Slot& slot, TimePoint now, bool fresh);
   bool outlived(const Slot& slot, TimePoint now) const;

@@ -53,6 +53,16 @@ Slot* Book::choose_parked(Pool& pool, WorkerId worker) const {
   return pool.in(SlotState::Parked).back();
 }
 
+void Book::hand_out_parked(Pool& pool, Actions& actions) {
+  while (Ticket* ticket = pool.waiting.front()) {
+    Slot* slot = choose_parked(pool, ticket->who.worker);
+    if (!slot) return;
+    pool.waiting.remove(*ticket);
+    promise(*slot, *ticket);
+    actions.emplace_back(Send{slot->id, slot->home, ticket->id, ticket->who});
+  }
+}
+
 bool Book::cancel(TicketId id) {
   Ticket* ticket = tickets_.find(id);
   if (!ticket) return true;
@@ -81,6 +91,7 @@ bool Book::adopted(SlotId id, TicketId ticket_id, WorkerId worker, TimePoint) {
     // It came with somebody else's name on it: the one it was promised to waits again.
     ticket->slot = nullptr;
     enqueue(*ticket);
+    attend_next_tick(*slot->pool);
     return false;
   }
   drop(*ticket);

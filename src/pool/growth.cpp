@@ -129,6 +129,7 @@ void Book::refill(Pool& pool, TimePoint now, Actions& actions) {
 void Book::after_loss(Pool& pool, TimePoint now, Actions& actions) {
   // A waiter whose promised server is lost may be back in the queue.
   if (const base::Error* error = hopeless(pool)) fail_waiters(pool, *error, actions);
+  hand_out_parked(pool, actions);
   if (pool.live() < pool.minimum) attend_next_tick(pool);
   if (pool.empty()) {
     pool.idle_since = now;

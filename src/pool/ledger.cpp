@@ -39,6 +39,11 @@ PoolId Ledger::pool(const std::shared_ptr<const config::Database>& db, std::stri
   return impl_->book.pool(*db, pool_user);
 }
 
+PoolInfo Ledger::info(PoolId pool) const {
+  Lock lock(impl_->mutex);
+  return impl_->book.info(pool);
+}
+
 void Ledger::client_joined(PoolId pool) {
   Lock lock(impl_->mutex);
   impl_->book.client_joined(pool);

@@ -16,6 +16,7 @@ void Book::tick(TimePoint now, Actions& actions) {
   due_.clear();
   while (base::Deadline* deadline = heap_.pop_due(now))
     due_.push_back(static_cast<Pool*>(deadline->owner));
+  for (Pool* pool : due_) hand_out_parked(*pool, actions);
   // Oldest head waiter first, also when several pools of one limit are due at once.
   order_ = due_;
   grow_in_order(order_, now, actions);

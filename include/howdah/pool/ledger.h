@@ -6,7 +6,7 @@
 //
 //   slot:    Connecting --opened--> (given | Parked) <--checkin / adopted--> Active
 //            Parked --checkout on its worker--> Active
-//            Parked --checkout elsewhere (Fetch)--> Promised --adopted--> Active
+//            Parked --checkout elsewhere (Fetch, Send)--> Promised --adopted--> Active
 //            Active --checkin with a waiter elsewhere (Give)--> Promised --adopted--> Active
 //            any --lost--> gone
 //   ticket:  Waiting --> Promised (a slot is on its way) --> gone
@@ -91,6 +91,15 @@ struct Close {
   WorkerId home;
   const char* reason;  // compat section 9, "Server close reasons"
 };
+// Tell `home` (maybe the caller) to hand this parked slot to this waiter, just as if the waiter's own
+// worker had asked for it (Fetch): also with home == to.worker the slot is Promised until that worker
+// calls adopted(). Rare: a waiter whose promised server was lost while others are parked.
+struct Send {
+  SlotId slot;
+  WorkerId home;
+  TicketId ticket;
+  Waiter to;
+};
 // This waiter's ticket is gone; its client is to be told `error` (FATAL).
 struct Fail {
   TicketId ticket;
@@ -101,7 +110,7 @@ struct Fail {
 struct Forget {
   PoolId pool;
 };
-using Action = std::variant<Open, Give, Close, Fail, Forget>;
+using Action = std::variant<Open, Give, Close, Send, Fail, Forget>;
 using Actions = std::vector<Action>;  // appended to; empty on the hot path
 
 // --- Answers ------------------------------------------------------------------------------------
@@ -140,6 +149,12 @@ struct PoolSnapshot {
   std::size_t obsolete = 0;  // any state, opened before the last RECONNECT or change of the entry
 };
 
+// What a pool stands for: the entry in force and the pool user.
+struct PoolInfo {
+  std::shared_ptr<const config::Database> database;
+  std::string user;
+};
+
 class Ledger {
  public:
   Ledger(std::shared_ptr<const config::Config> config, WorkerId workers);
@@ -149,6 +164,8 @@ class Ledger {
 
   // Finds or makes the pool of an entry and a pool user (the forced user, else the login user).
   PoolId pool(const std::shared_ptr<const config::Database>& db, std::string_view pool_user);
+  // Of a pool that exists.
+  PoolInfo info(PoolId pool) const;
   // A client logged in to / left this pool (min_pool_size and pool_idle_timeout depend on it).
   void client_joined(PoolId pool);
   void client_left(PoolId pool, TimePoint now);

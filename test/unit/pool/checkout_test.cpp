@@ -136,6 +136,31 @@ TEST_CASE("a promised server that was replaced by another still reaches its wait
   CHECK_EQ(yard.look(id).active, 1);
 }
 
+TEST_CASE("a waiter whose promised server died is sent another that is parked") {
+  Yard yard;
+  PoolId id = yard.pool();
+  SlotId a = yard.active(id, 1), b = yard.active(id, 2);
+  yard.checkin(b, 2), yard.checkin(a, 1);
+  TicketId ticket = std::get<Fetch>(yard.checkout(id, 0)).ticket;
+  SUBCASE("lost") {
+    yard.lost(a);
+  }
+  SUBCASE("dropped: at the next tick") {
+    yard.permits.erase(a);
+    yard.check();
+    CHECK(std::holds_alternative<Queued>(yard.checkout(id, 2)));  // no overtaking till then
+    yard.tick();
+  }
+  auto sends = yard.take<Send>();
+  REQUIRE_EQ(sends.size(), 1);
+  CHECK_EQ(sends[0].slot, b);
+  CHECK_EQ(sends[0].home, 2);
+  CHECK_EQ(sends[0].ticket, ticket);
+  CHECK_EQ(sends[0].to.worker, 0);
+  CHECK(yard.ledger.adopted(b, ticket, 0, yard.now));
+  yard.check();
+}
+
 TEST_CASE("a server that arrives under a wrong ticket leaves its own waiter in line") {
   Yard yard;
   PoolId id = yard.pool();

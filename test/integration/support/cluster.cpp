@@ -95,7 +95,9 @@ void PgCluster::configure(const std::vector<std::string>& settings) {
        << "autovacuum = off\nlogging_collector = off\nlog_line_prefix = '%m %p %u@%d '\n"
        << "authentication_timeout = 60s\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n"
        << "password_encryption = 'scram-sha-256'\nwal_receiver_timeout = 10s\n"
-       << "wal_retrieve_retry_interval = 200ms\n";
+       << "wal_retrieve_retry_interval = 200ms\n"
+       // A backend whose connection is cut says so soon, also in the middle of pg_sleep().
+       << "client_connection_check_interval = 200ms\n";
   for (const auto& line : settings) text << line << "\n";
   write_file(data() + "/howdah.conf", text.str());
   std::string main = read_file(data() + "/postgresql.conf");
@@ -208,6 +210,18 @@ void PgCluster::reload() {
   eventually("PostgreSQL read its files again", [&] {
     return connect().exec("select pg_conf_load_time()").at(0, 0) != before;
   });
+}
+
+void PgCluster::create_database(const std::string& name) {
+  if (sql("select 1 from pg_database where datname = '" + name + "'").rows() == 0) {
+    sql("create database " + name);
+  }
+}
+
+void PgCluster::create_role(const std::string& name, const std::string& attributes) {
+  if (sql("select 1 from pg_roles where rolname = '" + name + "'").rows() == 0) {
+    sql("create role " + name + " " + attributes);
+  }
 }
 
 int PgCluster::backends(const std::string& database) {

@@ -32,6 +32,9 @@ class PgCluster {
                  const std::string& user = "postgres") const {
     return Client(conninfo(database, user));
   }
+  // Makes it unless it is there.
+  void create_database(const std::string& name);
+  void create_role(const std::string& name, const std::string& attributes = "login superuser");
   // As superuser on `database`.
   Result sql(const std::string& text, const std::string& database = "postgres");
 

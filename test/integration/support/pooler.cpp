@@ -63,10 +63,10 @@ Pooler::~Pooler() {
     if (!process_.running()) {
       FAIL_CHECK("the pooler ended by itself: " << process_.wait() << "\n" << log());
     } else {
-      process_.signal(SIGQUIT);
+      process_.signal(on_pgbouncer() ? SIGTERM : SIGQUIT);
       try {
         int code = process_.wait();
-        if (code != 0) FAIL_CHECK("the pooler's exit code is " << code << "\n" << log());
+        if (code != 0 && !on_pgbouncer()) FAIL_CHECK("the pooler's exit code is " << code << "\n" << log());
       } catch (const std::exception&) {
         FAIL_CHECK("the pooler does not end on SIGQUIT\n" << log());
       }

@@ -186,9 +186,9 @@ std::optional<Pairs> apply(Entry& entry, const EntryKey<Entry> (&table)[count],
     return {};
   }
   std::string_view before;
-  for (const auto& [key, text] : *pairs) {
+  for (auto& [key, text] : *pairs) {
     auto known = std::find_if(std::begin(table), std::end(table),
-                              [&](const auto& each) { return each.name == key; });
+                              [&wanted = key](const auto& each) { return each.name == wanted; });
     if (known != std::end(table)) {
       if (auto wrong = known->set(entry, text); !wrong.empty())
         problems.add(place, cat(key, " ", wrong));
@@ -200,6 +200,7 @@ std::optional<Pairs> apply(Entry& entry, const EntryKey<Entry> (&table)[count],
     } else {
       problems.add(place, cat("unknown key ", shown(key), nearest(key, names_of(table))));
     }
+    if (key == "password") base::wipe(text.data(), text.size());
     before = key;
   }
   return std::move(*pairs);

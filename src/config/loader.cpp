@@ -1,6 +1,7 @@
 // Loading from disk or memory, changing one setting, and comparing two configurations.
 #include "howdah/config/loader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -96,8 +97,11 @@ base::Result<std::shared_ptr<const Config>> with_setting(const Config& config,
     return base::Error{"config", refusal};
   if (!known->changeable) return std::make_shared<const Config>(config);
   if (known->name == "conffile" && !row.value->empty()) next->file = *row.value;
-  auto warning = warning_of(*known, row);
-  if (!warning.empty()) next->warnings.push_back(cat("SET: ", warning));
+  if (auto warning = warning_of(*known, row); !warning.empty()) {
+    warning = cat("SET: ", warning);
+    auto& list = next->warnings;
+    if (std::find(list.begin(), list.end(), warning) == list.end()) list.push_back(warning);
+  }
   return std::shared_ptr<const Config>(std::move(next));
 }
 

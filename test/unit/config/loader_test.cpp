@@ -160,6 +160,15 @@ TEST_CASE("with_setting refuses unknown keys, wrong values and what does not wor
     CHECK_FALSE(with_setting(*before, key, value).ok());
 }
 
+TEST_CASE("with_setting warns once of a key that does not work yet") {
+  auto once = with_setting(*databases(""), "auth_user", "x");
+  REQUIRE(once.ok());
+  auto twice = with_setting(**once, "auth_user", "y");
+  REQUIRE(twice.ok());
+  CHECK((*twice)->settings.auth_user == "y");
+  CHECK((*twice)->warnings.size() == 1);
+}
+
 TEST_CASE("diff names removed entries and those whose servers are of no use any more") {
   auto before = databases("same = host=h\nmoved = host=h\ngone = host=h\nsized = host=h\n");
   auto after = databases("same = host=h\nmoved = host=other\nsized = host=h pool_size=3\nnew =\n");

@@ -66,14 +66,14 @@ void Book::attend_back_off(Pool& pool, TimePoint now) {
 bool Book::admitted(Pool& pool, Actions& actions) {
   bool full = false;
   bool futile = false;  // one of them is full for good: closing for the other would be a waste
-  for (std::size_t kind = 0; kind < kScopeKinds; ++kind) {
-    Scope& scope = *pool.scopes[kind];
-    if (!scope.full()) continue;
-    full = true;
-    futile = futile || (scope.stays_full() && scope.idle.empty());
-    if (!pool.blocked[kind].link.linked()) scope.blocked.push_back(pool.blocked[kind]);
+  for (Scope* scope : pool.scopes) {
+    full = full || scope->full();
+    futile = futile || (scope->stays_full() && scope->idle.empty());
   }
   if (!full) return true;
+  // In line at both: the other one may be full, too, by the time this one is not.
+  for (std::size_t kind = 0; kind < kScopeKinds; ++kind)
+    if (!pool.blocked[kind].link.linked()) pool.scopes[kind]->blocked.push_back(pool.blocked[kind]);
   if (futile) return false;
   for (Scope* scope : pool.scopes)
     while (scope->stays_full() && !scope->idle.empty())

@@ -151,6 +151,11 @@ void LedgerWorld::calm() {
       after_event();
     }
   run_until(now_ + 6s);
+  if (trace_)
+    for (auto& row : ledger_->snapshot())
+      say("pool ", row.id, " ", row.database, "/", row.user, ": ", row.waiting, " waiting, ",
+          row.active, " active, ", row.parked, " parked, ", row.connecting, " connecting, ",
+          row.promised, " promised, ", row.closing, " closing, ", row.paused ? "paused" : "");
   check_settled();
   for (auto& client : clients_)
     expect(client.state != ClientState::Waiting, "a client waits though every server was given back");

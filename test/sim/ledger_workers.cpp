@@ -96,14 +96,14 @@ void LedgerWorld::check_open(const Open& open, WorkerId worker) const {
   most = config_->max_user_connections(user);
   expect(most == 0 || in_user <= most, "more servers than max_user_connections");
   auto held_up = not_before_.find({open.pool, open.host});
-  expect(held_up == not_before_.end() || now(worker) + Duration(5000) >= held_up->second,
+  expect(held_up == not_before_.end() || held_up->second == kUnknown || now(worker) + Duration(5000) >= held_up->second,
          "Open to a host in back-off");
 }
 
 void LedgerWorld::begin_open(WorkerId worker, Open open) {
-  check_open(open, worker);
   SlotId slot = open.permit.slot();
   say("  open ", slot, " for pool ", open.pool, " to host ", open.host, " on ", worker);
+  check_open(open, worker);
   totals_.reserve += open.reserve;
   Server& server = servers_[slot];
   server.slot = slot;
@@ -137,7 +137,8 @@ void LedgerWorld::end_connect(SlotId slot) {
     bool known = server.epoch == epoch_;
     // Whether a failure begins a back-off of its own depends on when its attempt began; the least
     // that must hold is the back-off of a host's first failure.
-    if (known && !not_before_.contains(place)) not_before_[place] = now(worker) + least;
+    TimePoint& until = not_before_.try_emplace(place, TimePoint::min()).first->second;
+    if (until == TimePoint::min()) until = known ? now(worker) + least : kUnknown;
     if (random_.chance(70)) {
       say("connect ", slot, " failed");
       ++totals_.connect_failures;
@@ -152,7 +153,8 @@ void LedgerWorld::end_connect(SlotId slot) {
   if (random_.chance(trouble)) return random_.chance(50) ? lose(worker, slot) : drop(slot);
   say("opened ", slot, " on ", worker);
   ++totals_.opened;
-  if (server.epoch == epoch_) not_before_.erase(place);
+  // What began before the operator's last change may or may not count for this host now.
+  not_before_[place] = server.epoch == epoch_ ? TimePoint::min() : kUnknown;
   Checkin checkin = random_.chance(70)
                         ? ledger_->opened(server.permit, worker, now(worker), actions_)
                         : ledger_->opened(server.permit, worker, now(worker));

@@ -156,6 +156,7 @@ class LedgerWorld {
   bool paused_all_ = false;
   std::array<bool, 4> host_down_{};
   std::uint64_t epoch_ = 0;
+  static constexpr TimePoint kUnknown = base::kNever;
   std::map<std::pair<PoolId, std::size_t>, TimePoint> not_before_;  // back-off as we know it
 };
 

@@ -79,8 +79,12 @@ char* IniReader::next_line(char* to, int size, void* self) {
     source.at = end + 1;
     if (++source.place.line == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     if (!reader.normalise(base::trim(line), out)) out.clear();
+    if (out.size() + 2 > static_cast<std::size_t>(size)) {
+      // kMaxDirect forbids it, but a line must never get lost.
+      reader.problems_.add(reader.sources_.back().place, "this line cannot be read");
+      out.clear();
+    }
   }
-  if (out.size() + 2 > static_cast<std::size_t>(size)) return nullptr;  // kMaxDirect forbids it
   out += '\n';
   std::memcpy(to, out.c_str(), out.size() + 1);
   reader.fed_ = to[0] != '[';

@@ -23,6 +23,15 @@ TEST_CASE("a long value of a setting arrives whole") {
   CHECK(good("[howdah]\nserver_check_query = " + query)->settings.server_check_query == query);
 }
 
+TEST_CASE("a value of any length around inih's line arrives whole, under short and long names") {
+  for (std::size_t length = 120; length < 260; ++length) {
+    std::string dir(length, 'd');
+    auto config = good("[howdah]\nlogfile = " + dir + "\nignore_startup_parameters = " + dir);
+    CHECK(config->settings.logfile == dir);
+    CHECK(config->settings.ignore_startup_parameters[0] == dir);
+  }
+}
+
 TEST_CASE("indented keys are keys, not continuations") {
   auto config = good(
       "[howdah]\n"

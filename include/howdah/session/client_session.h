@@ -1,0 +1,124 @@
+// The protocol life of one client connection, without I/O.
+//
+//   Startup --SSLRequest, GSSENCRequest: 'N'--> Startup
+//   Startup --CancelRequest--> Closed                  (Want::Cancel, cancel_key())
+//   Startup --StartupMessage--> LookUp                 (Want::LookUp, startup())
+//   LookUp --begin(plan)--> Auth | Welcome             Auth <-> Hash (Want::Hash)
+//   Auth --proved--> Welcome                           (Want::Welcome)
+//   Welcome --welcome()--> Idle
+//   Idle --a message that needs a server--> Waiting    (Want::Server; bytes stay with the caller)
+//   Idle --console query--> Waiting                    (Want::Command, command())
+//   Waiting --link()--> Linked --unlink()--> Idle      relayed by the worker through stream()
+//   Waiting --answered()--> Idle                       console, or a cancelled wait
+//   any --Terminate, error--> Closed                   (Want::Close)
+//
+// A server is asked for only when the first message is whole (or longer than kMaxWhole), so a client
+// that sends slowly holds no server. Owner and thread: the worker that holds the client.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "howdah/auth/exchange.h"
+#include "howdah/base/buffer.h"
+#include "howdah/session/login_plan.h"
+#include "howdah/session/parameters.h"
+#include "howdah/session/relay.h"
+#include "howdah/wire/error.h"
+#include "howdah/wire/startup.h"
+
+namespace howdah::session {
+
+inline constexpr std::size_t kMaxWhole = 16 * 1024;
+inline constexpr std::size_t kMaxConsoleQuery = 16 * 1024;
+
+class ClientSession {
+ public:
+  enum class State : std::uint8_t {
+    Startup, LookUp, Auth, Hash, Welcome, Idle, Waiting, Linked, Closed
+  };
+  enum class Want { Bytes, LookUp, Hash, Welcome, Server, Command, Cancel, Close };
+  struct Step {
+    std::size_t consumed = 0;
+    Want want = Want::Bytes;
+  };
+  // What the login needs and nothing afterwards does; freed at the welcome.
+  struct Login {
+    wire::Startup startup;
+    LoginPlan plan;
+    std::unique_ptr<auth::ServerExchange> exchange;
+  };
+
+  ClientSession();
+
+  // Bytes from the client in any state but Linked. Unconsumed bytes are to be offered again.
+  Step feed(std::string_view bytes, const config::Settings& settings);
+  base::Buffer& out() { return out_; }
+
+  const wire::Startup& startup() const { return login_->startup; }
+  LoginPlan& plan() { return login_->plan; }
+  // The answer to Want::LookUp. Gives Want::Bytes, Hash, Welcome or Close.
+  Want begin(LoginPlan plan, const auth::ServerKeyring& keyring, const config::Settings& settings);
+  auth::HashJob hash_job() const { return login_->exchange->hash_job(); }
+  Want hashed(const auth::Key& salted_password);
+  // What the proof revealed, for logins to servers. Ask before welcome().
+  std::optional<auth::ScramKeys> scram_keys() const;
+  base::Secret typed_password() const;
+
+  // The answer to Want::Welcome: `reported` are the server's ParameterStatus; the client's own
+  // tracked values (in parameters()) replace them. Ends with ReadyForQuery.
+  void welcome(const std::vector<std::pair<std::string, std::string>>& reported,
+               std::string_view cancel_key, const TrackedNames& names);
+  // The console's welcome is made by admin; the caller appends it to out().
+  void welcome_console();
+
+  // The message at the start of the waiting bytes, for Want::Command.
+  std::string_view command() const { return command_; }
+  void link();
+  void unlink();
+  void answered();  // Waiting -> Idle without a server
+  // Tells the client (FATAL) and closes. Does nothing when already closed.
+  void fail(const wire::ErrorText& error);
+
+  State state() const { return state_; }
+  bool console() const { return console_; }
+  bool logged_in() const { return state_ >= State::Idle && state_ != State::Closed; }
+  // True when bytes of a ReadyForQuery-ended conversation may be mixed in: not within a message.
+  Parameters& parameters() { return *parameters_; }
+  void set_parameters(Parameters parameters) { parameters_ = std::move(parameters); }
+  ClientStream& stream() { return stream_; }
+  const std::string& cancel_request() const { return command_; }  // Want::Cancel: 8 bytes
+  // What went wrong, for the log, when feed() gave Close. Null: the client simply left.
+  const std::string& close_reason() const { return close_reason_; }
+
+ private:
+  void set_state(State next);
+  Step feed_startup(std::string_view bytes, const config::Settings& settings);
+  Step feed_password(std::string_view bytes, const config::Settings& settings);
+  Step feed_idle(std::string_view bytes, const config::Settings& settings);
+  Step feed_console(const wire::Header& header, std::string_view bytes);
+  Want on_outcome(auth::Outcome outcome);
+  Step violation(std::string_view text);
+
+  State state_ = State::Startup;
+  bool console_ = false, ssl_asked_ = false, gss_asked_ = false;
+  std::unique_ptr<Login> login_;
+  std::optional<Parameters> parameters_;
+  ClientStream stream_;
+  base::Buffer out_;
+  std::string command_, close_reason_;
+};
+
+// The first messages of `bytes` up to and including the first that ends a request (Query, Sync,
+// FunctionCall): what to drop when a queued request is cancelled. `whole` tells if all of it is there.
+struct RequestExtent {
+  std::size_t size = 0;
+  bool whole = false;
+};
+RequestExtent first_request(std::string_view bytes, std::uint32_t max_packet);
+
+}  // namespace howdah::session

@@ -1,0 +1,56 @@
+// What a start-up packet asks for and what the configuration says to it: one pure decision, made
+// before authentication and revealing nothing (compat 2.2, 5.5 "Order of a login", 7.2).
+//
+// Unknown databases and users get a plan too: the full exchange runs against a missing secret
+// (mock authentication) and the refusal comes after it. Thread: any.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "howdah/auth/exchange.h"
+#include "howdah/base/result.h"
+#include "howdah/config/config.h"
+#include "howdah/wire/startup.h"
+
+namespace howdah::session {
+
+struct LoginPlan {
+  enum class Proof { None, Exchange, Refuse };  // Refuse: with refusal, after limits are checked
+
+  std::string user, database_name;
+  std::shared_ptr<const config::Database> database;  // null: console, or no such entry
+  std::string pool_user;     // the forced user if the entry has one
+  bool console = false;
+  bool admin = false;        // console: all rights; else only SHOW
+  bool exempt_from_limits = false;  // admin_users on the console
+  Proof proof = Proof::Exchange;
+  auth::Method method = auth::Method::Md5;
+  auth::StoredSecret secret;
+  base::Error refusal;       // Proof::Refuse: code and text for the client
+  // Tracked parameters from the packet and from `options`, in order (name, value).
+  std::vector<std::pair<std::string, std::string>> parameters;
+};
+
+// Who may become console admin without a password: this process's own user over a unix socket.
+struct UnixPeer {
+  bool is_unix = false;
+  bool same_user = false;
+};
+
+// `is_tracked(name)` tells whether a parameter follows the client. The error is FATAL for the
+// client: code and text (compat 5.5).
+class TrackedNames;
+base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Startup& startup,
+                                   const TrackedNames& tracked, UnixPeer peer);
+
+// The console's database names.
+bool is_console_database(std::string_view name);
+
+// Unknown keys of the packet's `_pq_.` protocol options, to be listed in NegotiateProtocolVersion.
+std::vector<std::string_view> unsupported_protocol_options(const wire::Startup& startup);
+
+}  // namespace howdah::session

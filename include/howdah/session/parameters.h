@@ -1,0 +1,59 @@
+// Tracked parameters: the settings a client may have changed and that must be in place on whatever
+// server runs its next transaction (compat 7.1).
+//
+// Which ones is fixed for the life of the process: the six standard ones and
+// track_extra_parameters. Names compare case-insensitively; a value that was never given is not
+// applied. A fingerprint of all values makes "nothing differs" one compare on the hot path.
+// Thread: TrackedNames is immutable and shared; Parameters belong to their session.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace howdah::session {
+
+class TrackedNames {
+ public:
+  explicit TrackedNames(const std::vector<std::string>& extra);
+  std::size_t size() const { return names_.size(); }
+  const std::string& name(std::size_t index) const { return names_[index]; }
+  // The index of a name in any case, or nothing.
+  std::optional<std::size_t> find(std::string_view name) const;
+
+ private:
+  std::vector<std::string> names_;
+};
+
+class Parameters {
+ public:
+  explicit Parameters(std::size_t count) : values_(count) {}
+
+  void set(std::size_t index, std::string_view value);
+  // Null when never given.
+  const std::string* get(std::size_t index) const {
+    return values_[index].given ? &values_[index].text : nullptr;
+  }
+  // Fills what is not given from `defaults`.
+  void fill_from(const Parameters& defaults);
+  // True when every given value of `wanted` is in place here.
+  bool satisfies(const Parameters& wanted) const {
+    return fingerprint_ == wanted.fingerprint_ || satisfies_slowly(wanted);
+  }
+  // `SET a = '...'; SET b = '...'` for what `wanted` has and this has not; empty = nothing.
+  std::string changes_to(const Parameters& wanted, const TrackedNames& names) const;
+
+ private:
+  struct Value {
+    std::string text;
+    bool given = false;
+  };
+  bool satisfies_slowly(const Parameters& wanted) const;
+  std::vector<Value> values_;
+  std::uint64_t fingerprint_ = 0;  // sum of the hashes of (index, value)
+};
+
+}  // namespace howdah::session

@@ -1,0 +1,107 @@
+// The protocol life of one connection to a PostgreSQL server, without I/O.
+//
+//   Login --AuthenticationXXX--> Login ( --SCRAM/PBKDF2--> Hash --hashed()--> Login )
+//   Login --ReadyForQuery--> Idle
+//   Idle --run(purpose)--> Internal --ReadyForQuery--> Idle     our own query; answers swallowed
+//   Idle --link()--> Linked --unlink()--> Idle                  relayed by the worker through stream()
+//   any --error, FATAL, bad byte--> Closed                      close_reason() for log and waiters
+//
+// Linked servers are not fed here: the worker calls stream().forward(). Unlinked ones are, so that
+// notices, notifications and parameter changes of an idle server are digested and a dying server's
+// last words are known. Owner and thread: the worker that holds the server.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "howdah/auth/exchange.h"
+#include "howdah/base/buffer.h"
+#include "howdah/session/owed.h"
+#include "howdah/session/parameters.h"
+#include "howdah/session/relay.h"
+
+namespace howdah::session {
+
+// Why an internal query runs.
+enum class Purpose { None, Connect, Check, Reset, SetParameters };
+
+class ServerSession {
+ public:
+  enum class State { Login, Hash, Idle, Internal, Linked, Closed };
+  enum class Want {
+    Bytes,  // nothing to do until more comes
+    Hash,   // run hash_job(), then hashed()
+    Ready,  // logged in: Idle for the first time
+    Done,   // the internal query of purpose() has ended: Idle
+    Close,  // close_reason() says why
+  };
+  struct Step {
+    std::size_t consumed = 0;
+    Want want = Want::Bytes;
+  };
+  struct Login {
+    auth::ServerCredentials credentials;
+    std::vector<std::pair<std::string, std::string>> startup;  // user, database, ...
+  };
+
+  ServerSession(Login login, std::shared_ptr<const TrackedNames> names);
+
+  // Writes the StartupMessage to out().
+  void start();
+  Step feed(std::string_view bytes);
+  auth::HashJob hash_job() const { return exchange_->hash_job(); }
+  Step hashed(const auth::Key& salted_password);
+  base::Buffer& out() { return out_; }
+
+  // Runs one of our queries on an Idle server; written to out().
+  void run(Purpose purpose, std::string_view sql);
+  void link();
+  void unlink();
+
+  State state() const { return state_; }
+  Purpose purpose() const { return purpose_; }
+  ServerStream& stream() { return stream_; }
+  const ServerStream& stream() const { return stream_; }
+  Owed& owed() { return owed_; }
+  const Owed& owed() const { return owed_; }
+  Parameters& parameters() { return parameters_; }
+  const TrackedNames& names() const { return *names_; }
+  // Nothing owed, not in a transaction, at a message boundary: may be handed on.
+  bool clean() const {
+    return owed_.nothing() && stream_.tx() == wire::TxStatus::Idle && stream_.at_boundary();
+  }
+
+  // All ParameterStatus of the login, in order: the welcome for clients. Moved out once.
+  std::vector<std::pair<std::string, std::string>> take_reported() { return std::move(reported_); }
+  const std::string& cancel_key() const { return cancel_key_; }  // 8 bytes once logged in
+  // Why it is closed: SQLSTATE (empty: no ErrorResponse, a broken connection) and text.
+  const base::Error& close_reason() const { return close_reason_; }
+  // The server refused the login by an ErrorResponse.
+  bool login_refused() const { return login_refused_; }
+
+ private:
+  void set_state(State next);
+  Step close(std::string_view code, std::string text);
+  Step on_login_message(char type, std::string_view body);
+  Step on_auth_outcome(auth::Outcome outcome);
+  Step feed_idle(std::string_view bytes);
+
+  State state_ = State::Login;
+  Purpose purpose_ = Purpose::None;
+  std::shared_ptr<const TrackedNames> names_;
+  Login login_;
+  std::unique_ptr<auth::ClientExchange> exchange_;
+  bool authenticated_ = false, login_refused_ = false;
+  Parameters parameters_;
+  ServerStream stream_;
+  Owed owed_;
+  base::Buffer out_;
+  std::vector<std::pair<std::string, std::string>> reported_;
+  std::string cancel_key_;
+  base::Error close_reason_;
+};
+
+}  // namespace howdah::session

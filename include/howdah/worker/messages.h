@@ -1,0 +1,128 @@
+// What threads say to each other. A message is a plain struct; the owner gives, nobody takes.
+//
+//   supervisor -> worker: NewClient, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
+//                         KillClients, ForgetWelcome, Quit
+//   worker -> worker:     FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery
+//   worker -> supervisor: ConsoleCommand, ConsoleGone, Report
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "howdah/admin/console.h"
+#include "howdah/admin/report.h"
+#include "howdah/base/buffer.h"
+#include "howdah/base/result.h"
+#include "howdah/config/config.h"
+#include "howdah/net/transport.h"
+#include "howdah/pool/client_budget.h"
+#include "howdah/pool/ledger.h"
+
+namespace howdah::worker {
+
+class Server;  // a pooled connection with its transport and session; src/worker/server.h
+struct ServerDeleter {
+  void operator()(Server* server) const;
+};
+using ServerPtr = std::unique_ptr<Server, ServerDeleter>;
+
+using CancelKey = std::array<char, 8>;
+
+// Who may log in at the moment; beside the configuration because the console changes it.
+struct Gate {
+  bool shutting_down = false;
+  std::set<std::string, std::less<>> disabled;
+};
+
+// --- To a worker ----------------------------------------------------------------------------------
+struct NewClient {  // owns the descriptor
+  int fd;
+  net::Address peer;
+  pool::ClientBudget::Place place;  // max_client_conn; empty: full (console logins still pass)
+};
+struct FetchServer {  // the sender's client was promised this parked slot
+  pool::SlotId slot;
+  pool::TicketId ticket;
+  pool::Waiter to;
+};
+struct AdoptServer {
+  ServerPtr server;
+  pool::SlotId slot;
+  pool::TicketId ticket;
+  pool::Waiter to;
+};
+struct CloseServer {
+  pool::SlotId slot;
+  const char* reason;
+};
+struct FailClient {  // its ticket is gone already
+  pool::TicketId ticket;
+  std::uint64_t client;
+  base::Error error;
+};
+struct ForgetPool {
+  pool::PoolId pool;
+};
+struct CancelQuery {  // from the worker that got the CancelRequest
+  CancelKey key;
+  pool::Waiter from;
+};
+struct CancelDone {
+  std::uint64_t client;
+};
+struct NewConfig {
+  std::shared_ptr<const config::Config> config;
+};
+struct NewGate {
+  std::shared_ptr<const Gate> gate;
+};
+struct Perform {  // what a call of the supervisor to the ledger asks for
+  pool::Actions actions;
+};
+struct Gather {
+  std::uint64_t token;
+  bool rows;
+};
+struct ConsoleAnswer {
+  std::uint64_t client;
+  base::Buffer bytes;
+};
+struct KillClients {  // KILL, a removed database. Empty database: none; id 0: all of the database
+  std::string database;
+  std::uint64_t id = 0;
+  base::Error error;
+};
+struct ForgetWelcome {  // RECONNECT: cached login parameters are void. Empty = all
+  std::string database;
+};
+struct Quit {};
+
+using Message = std::variant<NewClient, FetchServer, AdoptServer, CloseServer, FailClient, ForgetPool,
+                             CancelQuery, CancelDone, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
+                             KillClients, ForgetWelcome, Quit>;
+
+// --- To the supervisor ------------------------------------------------------------------------------
+struct ConsoleCommand {
+  pool::Waiter client;
+  admin::Rights rights;
+  std::string text;
+};
+struct ConsoleGone {
+  pool::Waiter client;
+};
+struct Report {
+  std::uint64_t token;
+  pool::WorkerId worker;
+  admin::WorkerReport report;
+};
+struct CancelWaits {  // Ctrl-C of a console client
+  pool::Waiter client;
+};
+
+using SupervisorMessage = std::variant<ConsoleCommand, ConsoleGone, Report, CancelWaits>;
+
+}  // namespace howdah::worker

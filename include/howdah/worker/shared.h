@@ -1,0 +1,77 @@
+// What all workers share: the ledger and the budgets, each behind its own mutex, immutable things,
+// and two small stores. Built by app before the first worker, outlives the last one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "howdah/auth/exchange.h"
+#include "howdah/auth/hash_cache.h"
+#include "howdah/base/log.h"
+#include "howdah/base/mutex.h"
+#include "howdah/net/mailbox.h"
+#include "howdah/pool/client_budget.h"
+#include "howdah/pool/ledger.h"
+#include "howdah/session/parameters.h"
+#include "howdah/worker/messages.h"
+
+namespace howdah::worker {
+
+// The ParameterStatus set that the pool's clients are greeted with.
+using Welcome = std::vector<std::pair<std::string, std::string>>;
+
+class WelcomeStore {
+ public:
+  std::shared_ptr<const Welcome> find(pool::PoolId pool) const;
+  // The first one stays until it is forgotten; gives the one in force.
+  std::shared_ptr<const Welcome> keep(pool::PoolId pool, std::shared_ptr<const Welcome> welcome);
+  void forget(pool::PoolId pool);
+
+ private:
+  mutable base::Mutex mutex_;
+  std::map<pool::PoolId, std::shared_ptr<const Welcome>> welcomes_ GUARDED_BY(mutex_);
+};
+
+// What clients' logins revealed: SCRAM keys for pass-through, or a typed password. By login user.
+class CredentialStore {
+ public:
+  struct Entry {
+    std::optional<auth::ScramKeys> keys;
+    base::Secret password;
+  };
+  Entry find(std::string_view user) const;
+  void remember(std::string_view user, const auth::ScramKeys& keys);
+  void remember(std::string_view user, const base::Secret& password);
+  // Forgets users whose secret changed or went away at a reload.
+  void clear();
+
+ private:
+  mutable base::Mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_ GUARDED_BY(mutex_);
+};
+
+struct Shared {
+  pool::Ledger& ledger;
+  pool::ClientBudget& clients;
+  auth::HashCache& hashes;
+  const auth::ServerKeyring& keyring;
+  base::Log& log;
+  std::shared_ptr<const session::TrackedNames> names;
+  net::Mailbox<SupervisorMessage>& supervisor;
+  std::string version;    // as SHOW VERSION prints it
+  std::uint32_t own_uid = 0;
+
+  WelcomeStore welcomes{};
+  CredentialStore credentials{};
+  std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
+  std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
+};
+
+}  // namespace howdah::worker

@@ -1,0 +1,293 @@
+// The protocol life of one client connection; see the header.
+#include "howdah/session/client_session.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "howdah/base/text.h"
+#include "howdah/wire/appender.h"
+
+namespace howdah::session {
+
+namespace sqlstate = wire::sqlstate;
+
+ClientSession::ClientSession() : login_(std::make_unique<Login>()) {}
+
+void ClientSession::set_state(State next) {
+  [[maybe_unused]] auto legal = [&] {
+    switch (next) {
+      case State::Startup:
+        return false;
+      case State::LookUp:
+        return state_ == State::Startup;
+      case State::Auth:
+        return state_ == State::LookUp || state_ == State::Hash;
+      case State::Hash:
+        return state_ == State::Auth;
+      case State::Welcome:
+        return state_ == State::LookUp || state_ == State::Auth;
+      case State::Idle:
+        return state_ == State::Welcome || state_ == State::Waiting || state_ == State::Linked;
+      case State::Waiting:
+        return state_ == State::Idle;
+      case State::Linked:
+        return state_ == State::Waiting;
+      case State::Closed:
+        return true;
+    }
+    return false;
+  };
+  assert(legal());
+  state_ = next;
+}
+
+void ClientSession::fail(const wire::ErrorText& error) {
+  if (state_ == State::Closed) return;
+  close_reason_.assign(error.message);
+  wire::append_error(out_, error);
+  set_state(State::Closed);
+}
+
+ClientSession::Step ClientSession::violation(std::string_view text) {
+  fail({"FATAL", sqlstate::kProtocolViolation, text});
+  return {0, Want::Close};
+}
+
+ClientSession::Step ClientSession::feed(std::string_view bytes, const config::Settings& settings) {
+  switch (state_) {
+    case State::Startup:
+      return feed_startup(bytes, settings);
+    case State::Auth:
+      return feed_password(bytes, settings);
+    case State::Idle:
+      return feed_idle(bytes, settings);
+    case State::LookUp:
+    case State::Hash:
+    case State::Welcome:
+    case State::Waiting:
+    case State::Linked:
+      return {0, Want::Bytes};
+    case State::Closed:
+      return {bytes.size(), Want::Close};
+  }
+  return {};
+}
+
+ClientSession::Step ClientSession::feed_startup(std::string_view bytes,
+                                                const config::Settings& settings) {
+  auto read = wire::read_startup(bytes);
+  if (!read) {
+    fail({"FATAL", read.error().code, read.error().text});
+    return {0, Want::Close};
+  }
+  std::size_t consumed = read->consumed;
+  if (std::holds_alternative<wire::NeedMore>(read->packet)) return {};
+  bool ssl = std::holds_alternative<wire::SslRequest>(read->packet);
+  if (ssl || std::holds_alternative<wire::GssEncRequest>(read->packet)) {
+    bool& asked = ssl ? ssl_asked_ : gss_asked_;
+    if (asked) return violation("bad packet header: encryption was asked for twice");
+    asked = true;
+    if (bytes.size() > consumed) {
+      // Whatever stands there was sent without waiting for our answer (CVE-2021-3935).
+      return violation(ssl ? "received unencrypted data after SSL request"
+                           : "received unencrypted data after GSSAPI encryption request");
+    }
+    out_.append("N");
+    return {consumed, Want::Bytes};
+  }
+  if (auto* cancel = std::get_if<wire::CancelRequest>(&read->packet)) {
+    command_ = std::move(cancel->key);
+    set_state(State::Closed);
+    return {consumed, Want::Cancel};
+  }
+  login_->startup = std::move(std::get<wire::Startup>(read->packet));
+  (void)settings;
+  auto unsupported = unsupported_protocol_options(login_->startup);
+  if (login_->startup.version > wire::kProtocol30 || !unsupported.empty()) {
+    wire::Message message(out_, wire::be::kNegotiateProtocolVersion);
+    message.i32(static_cast<std::int32_t>(wire::kProtocol30));
+    message.i32(static_cast<std::int32_t>(unsupported.size()));
+    for (std::string_view name : unsupported) message.cstring(name);
+  }
+  set_state(State::LookUp);
+  return {consumed, Want::LookUp};
+}
+
+ClientSession::Want ClientSession::begin(LoginPlan plan, const auth::ServerKeyring& keyring,
+                                         const config::Settings& settings) {
+  login_->plan = std::move(plan);
+  LoginPlan& p = login_->plan;
+  console_ = p.console;
+  switch (p.proof) {
+    case LoginPlan::Proof::Refuse:
+      fail({"FATAL", p.refusal.code, p.refusal.text});
+      return Want::Close;
+    case LoginPlan::Proof::None:
+      set_state(State::Welcome);
+      return Want::Welcome;
+    case LoginPlan::Proof::Exchange:
+      break;
+  }
+  login_->exchange = auth::make_server_exchange(
+      p.method, p.user, p.secret, keyring, static_cast<std::uint32_t>(settings.scram_iterations));
+  set_state(State::Auth);
+  return on_outcome(login_->exchange->start());
+}
+
+ClientSession::Want ClientSession::on_outcome(auth::Outcome outcome) {
+  switch (outcome.kind) {
+    case auth::Outcome::Kind::Reply:
+      wire::append_auth(out_, outcome.code, outcome.body);
+      return Want::Bytes;
+    case auth::Outcome::Kind::NeedHash:
+      set_state(State::Hash);
+      return Want::Hash;
+    case auth::Outcome::Kind::Ok:
+      if (!outcome.body.empty()) wire::append_auth(out_, outcome.code, outcome.body);
+      set_state(State::Welcome);
+      return Want::Welcome;
+    case auth::Outcome::Kind::Failed:
+      break;
+  }
+  // One text for every cause (compat 5.5): which one it was is for the log.
+  bool scram = login_->plan.method == auth::Method::Scram;
+  fail({"FATAL", sqlstate::kInvalidPassword,
+        scram ? "SASL authentication failed" : "password authentication failed"});
+  close_reason_ = outcome.error.text;
+  return Want::Close;
+}
+
+ClientSession::Want ClientSession::hashed(const auth::Key& salted_password) {
+  if (state_ != State::Hash) return Want::Bytes;
+  set_state(State::Auth);
+  return on_outcome(login_->exchange->hashed(salted_password));
+}
+
+std::optional<auth::ScramKeys> ClientSession::scram_keys() const {
+  return login_ && login_->exchange ? login_->exchange->scram_keys() : std::nullopt;
+}
+
+base::Secret ClientSession::typed_password() const {
+  return login_ && login_->exchange ? login_->exchange->typed_password() : base::Secret();
+}
+
+ClientSession::Step ClientSession::feed_password(std::string_view bytes,
+                                                 const config::Settings&) {
+  wire::Header header;
+  switch (wire::read_header(bytes, kMaxHeld, header)) {
+    case wire::HeaderState::Incomplete:
+      return {};
+    case wire::HeaderState::Malformed:
+      return violation("bad packet header during authentication");
+    case wire::HeaderState::Ok:
+      break;
+  }
+  if (header.type == wire::fe::kTerminate) {
+    set_state(State::Closed);
+    return {bytes.size(), Want::Close};
+  }
+  if (header.type != wire::fe::kPassword) {
+    return violation("expected a password message during authentication");
+  }
+  if (bytes.size() - wire::kHeaderSize < header.body) return {};
+  std::size_t consumed = wire::kHeaderSize + header.body;
+  Want want = on_outcome(login_->exchange->feed(bytes.substr(wire::kHeaderSize, header.body)));
+  return {consumed, want};
+}
+
+void ClientSession::welcome(const std::vector<std::pair<std::string, std::string>>& reported,
+                            std::string_view cancel_key, const TrackedNames& names) {
+  wire::append_auth(out_, wire::kAuthOk);
+  for (const auto& [name, value] : reported) {
+    auto index = names.find(name);
+    if (index && !parameters_->get(*index)) parameters_->set(*index, value);
+    wire::append_parameter_status(out_, name, index ? *parameters_->get(*index) : value);
+  }
+  wire::append_backend_key_data(out_, cancel_key);
+  wire::append_ready_for_query(out_, wire::TxStatus::Idle);
+  set_state(State::Idle);
+  login_.reset();
+}
+
+void ClientSession::welcome_console() {
+  set_state(State::Idle);
+  login_.reset();
+}
+
+ClientSession::Step ClientSession::feed_idle(std::string_view bytes,
+                                             const config::Settings& settings) {
+  std::size_t dropped = stream_.drop_late_copy(bytes, settings.max_packet_size);
+  bytes.remove_prefix(dropped);
+  wire::Header header;
+  switch (wire::read_header(bytes, settings.max_packet_size, header)) {
+    case wire::HeaderState::Incomplete:
+      return {dropped, Want::Bytes};
+    case wire::HeaderState::Malformed:
+      return violation("invalid message length");
+    case wire::HeaderState::Ok:
+      break;
+  }
+  if (header.type == wire::fe::kTerminate) {
+    set_state(State::Closed);
+    return {dropped + bytes.size(), Want::Close};
+  }
+  if (!is_client_message(header.type)) return violation("unknown pkt");
+  if (settings.disable_pqexec && header.type == wire::fe::kQuery) {
+    return violation("PQexec disallowed");
+  }
+  if (console_) {
+    Step step = feed_console(header, bytes);
+    step.consumed += dropped;
+    return step;
+  }
+  bool whole = bytes.size() - wire::kHeaderSize >= header.body;
+  if (!whole && bytes.size() < kMaxWhole) return {dropped, Want::Bytes};
+  set_state(State::Waiting);
+  return {dropped, Want::Server};
+}
+
+ClientSession::Step ClientSession::feed_console(const wire::Header& header,
+                                                std::string_view bytes) {
+  if (header.type != wire::fe::kQuery) {
+    bool extended = header.type == wire::fe::kParse || header.type == wire::fe::kBind ||
+                    header.type == wire::fe::kExecute;
+    std::string text =
+        extended ? "extended query protocol not supported by admin console"
+                 : base::cat("unsupported packet type for admin console: ",
+                             static_cast<int>(static_cast<unsigned char>(header.type)));
+    wire::append_error(out_, {"ERROR", sqlstate::kProtocolViolation, text});
+    return violation("bad packet");
+  }
+  if (header.body > kMaxConsoleQuery) return violation("console query too long");
+  if (bytes.size() - wire::kHeaderSize < header.body) return {};
+  wire::Cursor cursor(bytes.substr(wire::kHeaderSize, header.body));
+  std::string_view query = cursor.cstring();
+  if (!cursor.done()) return violation("broken Query packet");
+  command_.assign(query);
+  set_state(State::Waiting);
+  return {wire::kHeaderSize + header.body, Want::Command};
+}
+
+void ClientSession::link() { set_state(State::Linked); }
+void ClientSession::unlink() { set_state(State::Idle); }
+void ClientSession::answered() {
+  command_.clear();
+  set_state(State::Idle);
+}
+
+RequestExtent first_request(std::string_view bytes, std::uint32_t max_packet) {
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    wire::Header header;
+    if (wire::read_header(bytes.substr(at), max_packet, header) != wire::HeaderState::Ok) break;
+    if (bytes.size() - at - wire::kHeaderSize < header.body) break;
+    at += wire::kHeaderSize + header.body;
+    if (header.type == wire::fe::kQuery || header.type == wire::fe::kSync ||
+        header.type == wire::fe::kFunctionCall) {
+      return {at, true};
+    }
+  }
+  return {at, false};
+}
+
+}  // namespace howdah::session

@@ -1,0 +1,170 @@
+// What a start-up packet asks for and what the configuration says to it; see the header.
+#include "howdah/session/login_plan.h"
+
+#include <algorithm>
+
+#include "howdah/base/text.h"
+#include "howdah/session/parameters.h"
+#include "howdah/wire/error.h"
+
+namespace howdah::session {
+
+using base::cat;
+using base::Error;
+using config::AuthType;
+namespace sqlstate = wire::sqlstate;
+
+namespace {
+
+constexpr std::size_t kMaxUserName = 127;
+
+bool listed(const std::vector<std::string>& list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+Error fatal(std::string_view code, std::string text) { return {std::string(code), std::move(text)}; }
+
+// "", "false", "off", "no", "0" mean none; compat 7.2.
+bool wants_replication(std::string_view value) {
+  std::string word = base::lower(value);
+  return !(word.empty() || word == "0" || std::string_view("false").starts_with(word) ||
+           (word.size() > 1 && std::string_view("off").starts_with(word)) ||
+           std::string_view("no").starts_with(word));
+}
+
+// Sorts the packet's parameters into the plan. Returns an error for those nobody knows.
+base::Status take_parameters(const config::Config& config, const wire::Startup& startup,
+                             const TrackedNames& tracked, LoginPlan& plan) {
+  const auto& ignored = config.settings.ignore_startup_parameters;
+  for (const auto& [key, value] : startup.parameters) {
+    if (key == "user" || key == "database" || key.starts_with("_pq_.")) continue;
+    if (key == "replication") {
+      if (wants_replication(value)) {
+        return fatal(sqlstate::kFeatureNotSupported,
+                     "replication connections are not supported by this version of howdah: "
+                     "connect to PostgreSQL directly");
+      }
+    } else if (key == "options") {
+      if (listed(ignored, "options")) continue;
+      auto options = wire::parse_options(value);
+      if (!options) return options.error();
+      for (auto& [name, setting] : *options) {
+        if (tracked.find(name)) {
+          plan.parameters.emplace_back(std::move(name), std::move(setting));
+        } else if (!listed(ignored, name)) {
+          return fatal(sqlstate::kInvalidParameter,
+                       cat("unsupported startup parameter in options: ", name.substr(0, 100)));
+        }
+      }
+    } else if (tracked.find(key)) {
+      plan.parameters.emplace_back(key, value);
+    } else if (!listed(ignored, key)) {
+      return fatal(sqlstate::kInvalidParameter,
+                   cat("unsupported startup parameter: ", key.substr(0, 100)));
+    }
+  }
+  return base::Done{};
+}
+
+// The console's own gate: who may come in, and as what.
+base::Status plan_console(const config::Config& config, UnixPeer peer, LoginPlan& plan) {
+  plan.console = true;
+  bool own_name = is_console_database(plan.user);
+  if (peer.is_unix && peer.same_user && own_name) {
+    plan.admin = true;
+    plan.exempt_from_limits = true;
+    plan.proof = LoginPlan::Proof::None;
+    return base::Done{};
+  }
+  plan.admin = listed(config.settings.admin_users, plan.user);
+  plan.exempt_from_limits = plan.admin;
+  bool any = config.settings.auth_type == AuthType::Any;
+  if (!plan.admin && !listed(config.settings.stats_users, plan.user) && !any) {
+    return fatal(sqlstate::kInvalidAuthorization, "not allowed");
+  }
+  if (any) plan.proof = LoginPlan::Proof::None;
+  return base::Done{};
+}
+
+void plan_proof(const config::Config& config, LoginPlan& plan) {
+  auto secret = config.userlist.find(plan.user);
+  bool known = secret != config.userlist.end();
+  if (known) plan.secret = auth::classify(secret->second.view());
+  auto refuse = [&](std::string_view code, std::string text) {
+    plan.proof = LoginPlan::Proof::Refuse;
+    plan.refusal = fatal(code, std::move(text));
+  };
+  switch (config.settings.auth_type) {
+    case AuthType::Any:
+      plan.proof = LoginPlan::Proof::None;
+      if (!plan.console && plan.database && !plan.database->user) {
+        refuse(sqlstate::kInvalidAuthorization, "bouncer config error");
+      }
+      return;
+    case AuthType::Trust:
+      plan.proof = LoginPlan::Proof::None;
+      if (!known && !config.find_user(plan.user)) {
+        refuse(sqlstate::kInvalidAuthorization, "\"trust\" authentication failed");
+      }
+      return;
+    case AuthType::Plain:
+      plan.method = auth::Method::Plain;
+      return;
+    case AuthType::Md5:
+      plan.method = plan.secret.kind == auth::StoredSecret::Kind::Scram ? auth::Method::Scram
+                                                                        : auth::Method::Md5;
+      return;
+    case AuthType::ScramSha256:
+      plan.method = auth::Method::Scram;
+      return;
+    case AuthType::Cert:
+    case AuthType::Hba:
+    case AuthType::Ldap:
+    case AuthType::Pam:
+      // The loader refuses these; deny by default should one ever get here.
+      refuse(sqlstate::kInvalidAuthorization, "bouncer config error");
+      return;
+  }
+}
+
+}  // namespace
+
+bool is_console_database(std::string_view name) {
+  return name == "pgbouncer" || name == "howdah";
+}
+
+std::vector<std::string_view> unsupported_protocol_options(const wire::Startup& startup) {
+  std::vector<std::string_view> names;
+  for (const auto& [key, value] : startup.parameters) {
+    if (key.starts_with("_pq_.")) names.push_back(key);
+  }
+  return names;
+}
+
+base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Startup& startup,
+                                   const TrackedNames& tracked, UnixPeer peer) {
+  LoginPlan plan;
+  const std::string* user = startup.find("user");
+  if (!user || user->empty()) {
+    return fatal(sqlstate::kInvalidAuthorization, "no username supplied");
+  }
+  if (user->size() > kMaxUserName) {
+    return fatal(sqlstate::kInvalidAuthorization, "username too long");
+  }
+  plan.user = *user;
+  const std::string* database = startup.find("database");
+  plan.database_name = database && !database->empty() ? *database : *user;
+  if (auto taken = take_parameters(config, startup, tracked, plan); !taken) return taken.error();
+
+  if (is_console_database(plan.database_name)) {
+    if (auto gate = plan_console(config, peer, plan); !gate) return gate.error();
+    if (plan.proof != LoginPlan::Proof::None) plan_proof(config, plan);
+    return plan;
+  }
+  plan.database = config.find_database(plan.database_name);
+  plan.pool_user = plan.database && plan.database->user ? *plan.database->user : plan.user;
+  plan_proof(config, plan);
+  return plan;
+}
+
+}  // namespace howdah::session

@@ -1,0 +1,71 @@
+// Tracked parameters; see the header.
+#include "howdah/session/parameters.h"
+
+#include <functional>
+
+#include "howdah/base/text.h"
+
+namespace howdah::session {
+
+TrackedNames::TrackedNames(const std::vector<std::string>& extra)
+    : names_{"client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings",
+             "application_name"} {
+  for (const std::string& name : extra) {
+    // A standby reports it, but it cannot be SET.
+    if (base::iequal(name, "in_hot_standby") || find(name)) continue;
+    names_.push_back(name);
+  }
+}
+
+std::optional<std::size_t> TrackedNames::find(std::string_view name) const {
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (base::iequal(names_[i], name)) return i;
+  }
+  return std::nullopt;
+}
+
+namespace {
+std::uint64_t hash_of(std::size_t index, const std::string& value) {
+  return (std::hash<std::string>{}(value) ^ (index + 1)) * 0x9e3779b97f4a7c15u;
+}
+}  // namespace
+
+void Parameters::set(std::size_t index, std::string_view value) {
+  Value& slot = values_[index];
+  if (slot.given) fingerprint_ -= hash_of(index, slot.text);
+  slot.text.assign(value);
+  slot.given = true;
+  fingerprint_ += hash_of(index, slot.text);
+}
+
+void Parameters::fill_from(const Parameters& defaults) {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (!values_[i].given && defaults.values_[i].given) set(i, defaults.values_[i].text);
+  }
+}
+
+bool Parameters::satisfies_slowly(const Parameters& wanted) const {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (!wanted.values_[i].given) continue;
+    if (!values_[i].given || values_[i].text != wanted.values_[i].text) return false;
+  }
+  return true;
+}
+
+std::string Parameters::changes_to(const Parameters& wanted, const TrackedNames& names) const {
+  std::string sql;
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    const Value& value = wanted.values_[i];
+    if (!value.given || (values_[i].given && values_[i].text == value.text)) continue;
+    if (base::iequal(names.name(i), "search_path")) {
+      // A list is not one literal for SET; set_config() takes it as the server itself prints it.
+      sql += base::cat("SELECT pg_catalog.set_config('search_path', ",
+                       base::quote_literal(value.text), ", false);");
+    } else {
+      sql += base::cat("SET ", names.name(i), " = ", base::quote_literal(value.text), ";");
+    }
+  }
+  return sql;
+}
+
+}  // namespace howdah::session

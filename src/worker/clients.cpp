@@ -1,0 +1,436 @@
+// Clients: their I/O, their login, their end; see worker_impl.h.
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "howdah/base/text.h"
+#include "howdah/session/login_plan.h"
+#include "howdah/wire/appender.h"
+#include "howdah/wire/error.h"
+#include "worker/worker_impl.h"
+
+namespace howdah::worker {
+
+using base::cat;
+using base::Level;
+using net::IoResult;
+using session::ClientSession;
+namespace sqlstate = wire::sqlstate;
+
+namespace {
+// How long a client that was told goodbye may take to read it.
+constexpr Duration kGoodbye = std::chrono::seconds(10);
+}  // namespace
+
+void WorkerImpl::deal(NewClient client) {
+  client_count_.fetch_add(1, std::memory_order_relaxed);
+  mailbox_.post(std::move(client));
+}
+
+void WorkerImpl::accept(NewClient& message) {
+  if (quitting_) {
+    client_count_.fetch_sub(1, std::memory_order_relaxed);
+    ::close(message.fd);
+    return;
+  }
+  std::uint64_t number = shared_.next_id.fetch_add(1, std::memory_order_relaxed);
+  auto made = std::make_unique<Client>(*this, number);
+  Client& client = *made;
+  client.transport = reactor_.adopt(message.fd, message.peer);
+  client.transport->attach(reactor_, client);
+  client.credentials = client.transport->credentials();
+  client.place = std::move(message.place);
+  client.connected = client.last_activity = now();
+  client.deadline.owner = &client;
+  client.deadline.kind = 0;
+  clients_.emplace(number, std::move(made));
+  arm(client.deadline, client_due(client));
+}
+
+void WorkerImpl::client_ready(Client& client, bool readable, bool writable) {
+  Turn turn(*this);
+  if (writable && !client.dead) flush_client(client);
+  if (readable && !client.dead && client.pauses == 0) read_client(client);
+}
+
+void WorkerImpl::read_client(Client& client) {
+  IoResult got = client.transport->recv(scratch_);
+  switch (got.kind) {
+    case IoResult::Kind::Again:
+      return;
+    case IoResult::Kind::Eof:
+      close_client(client, "client unexpected eof");
+      return;
+    case IoResult::Kind::Failed:
+      close_client(client, "client connection lost");
+      return;
+    case IoResult::Kind::Bytes:
+      break;
+  }
+  if (client.closing) return;  // it was told goodbye: what it still says is of no interest
+  client.last_activity = now();
+  if (client.pool) client.pool->counters.received += got.count;
+  std::string_view bytes(scratch_.data(), got.count);
+  if (client.in.empty()) {
+    std::size_t used = process_client(client, bytes);
+    if (!client.dead && used < bytes.size()) client.in.append(bytes.substr(used));
+  } else {
+    client.in.append(bytes);
+    resume_client(client);
+  }
+  if (!client.dead && client.in.size() > kMaxAhead) pause(client, kHeldFull);
+}
+
+void WorkerImpl::resume_client(Client& client) {
+  if (client.dead) return;
+  if (!client.in.empty()) {
+    std::size_t used = process_client(client, client.in.view());
+    if (client.dead) return;
+    client.in.consume(used);
+  }
+  if (client.in.size() <= kMaxAhead) resume(client, kHeldFull);
+}
+
+// Takes what can be taken of `bytes`; gives how much. The rest is offered again later.
+std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
+  std::size_t used = 0;
+  while (!client.dead && !client.closing) {
+    if (client.session.state() == ClientSession::State::Linked) {
+      used += relay_from_client(client, bytes.substr(used));
+      // Linked still: all that can go has gone. Released: what is left is a new request.
+      if (client.dead || client.session.state() == ClientSession::State::Linked) break;
+      continue;
+    }
+    if (used == bytes.size()) break;
+    auto step = client.session.feed(bytes.substr(used), config_->settings);
+    used += step.consumed;
+    switch (step.want) {
+      case ClientSession::Want::Bytes:
+        if (!client.session.out().empty()) flush_client(client);
+        if (step.consumed == 0) return used;
+        break;
+      case ClientSession::Want::Server:
+        client.wait_since = client.request_at = now();
+        request_server(client);
+        break;
+      case ClientSession::Want::Command:
+        shared_.supervisor.post(ConsoleCommand{
+            {id_, client.id},
+            client.admin ? admin::Rights::Admin : admin::Rights::Stats,
+            std::string(client.session.command())});
+        return used;
+      case ClientSession::Want::LookUp:
+        look_up(client);
+        break;
+      case ClientSession::Want::Cancel:
+        forward_cancel(client);
+        return used;
+      case ClientSession::Want::Hash:
+      case ClientSession::Want::Welcome:
+      case ClientSession::Want::Close:
+        after_login_step(client, step.want);
+        break;
+    }
+  }
+  return used;
+}
+
+void WorkerImpl::flush_client(Client& client) {
+  base::Buffer& out = client.session.out();
+  if (!out.empty()) {
+    std::string_view piece = out.view();
+    IoResult sent = client.transport->send({&piece, 1});
+    if (sent.kind == IoResult::Kind::Failed || sent.kind == IoResult::Kind::Eof) {
+      close_client(client, "client connection lost");
+      return;
+    }
+    if (sent.kind == IoResult::Kind::Bytes) out.consume(sent.count);
+  }
+  if (out.empty() && client.closing) {
+    close_client(client, "");
+    return;
+  }
+  if (client.want_write == out.empty()) {
+    client.want_write = !out.empty();
+    update_watch(client);
+  }
+  if (out.size() < kLow && client.server) resume(*client.server, kPeerFull);
+}
+
+void WorkerImpl::send_to_client(Client& client, std::string_view bytes) {
+  base::Buffer& out = client.session.out();
+  if (out.empty()) {
+    IoResult sent = client.transport->send({&bytes, 1});
+    if (sent.kind == IoResult::Kind::Failed || sent.kind == IoResult::Kind::Eof) {
+      close_client(client, "client connection lost");
+      return;
+    }
+    if (sent.kind == IoResult::Kind::Bytes) bytes.remove_prefix(sent.count);
+    if (bytes.empty()) return;
+  }
+  out.append(bytes);
+  if (!client.want_write) {
+    client.want_write = true;
+    update_watch(client);
+  }
+  if (out.size() > kHigh && client.server) pause(*client.server, kPeerFull);
+}
+
+// --- Login ----------------------------------------------------------------------------------------
+
+void WorkerImpl::look_up(Client& client) {
+  const auto& settings = config_->settings;
+  session::UnixPeer peer;
+  peer.is_unix = client.transport->peer().family == net::Address::Family::Unix;
+  peer.same_user = client.credentials.known && client.credentials.uid == shared_.own_uid;
+  const wire::Startup& startup = client.session.startup();
+  if (const std::string* user = startup.find("user")) client.user = user->substr(0, 128);
+  if (const std::string* database = startup.find("database")) {
+    client.database = database->substr(0, 64);
+  }
+  auto plan = session::plan_login(*config_, startup, *shared_.names, peer);
+  if (!plan) {
+    fail_client(client, plan.error().code, plan.error().text);
+    return;
+  }
+  client.user = plan->user;
+  client.database = plan->database_name.substr(0, 64);
+  bool exempt = plan->exempt_from_limits;
+  if (!client.place) {
+    if (!plan->console) {
+      fail_client(client, sqlstate::kTooManyConnections,
+                  "no more connections allowed (max_client_conn)",
+                  cat("max_client_conn is ", settings.max_client_conn, "."));
+      return;
+    }
+    client.place = shared_.clients.connection(0, true);
+  }
+  if (plan->database || plan->console) {
+    auto limit = plan->database ? config_->max_db_client_connections(*plan->database) : 0;
+    client.db_place = shared_.clients.database(client.database, static_cast<std::size_t>(limit),
+                                               exempt);
+    if (!client.db_place) {
+      fail_client(client, sqlstate::kTooManyConnections,
+                  "client connections exceeded (max_db_client_connections)");
+      return;
+    }
+  }
+  auto user_limit = config_->max_user_client_connections(client.user);
+  client.user_place =
+      shared_.clients.user(client.user, static_cast<std::size_t>(user_limit), exempt);
+  if (!client.user_place) {
+    fail_client(client, sqlstate::kTooManyConnections,
+                "client connections exceeded (max_user_client_connections)");
+    return;
+  }
+  client.admin = plan->admin;
+  if (settings.log_connections) {
+    log_client(Level::Log, client, cat("login attempt: db=", client.database, " user=", client.user,
+                                       " tls=no replication=no"));
+  }
+  after_login_step(client,
+                   client.session.begin(std::move(*plan), shared_.keyring, config_->settings));
+}
+
+void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
+  switch (want) {
+    case ClientSession::Want::Hash:
+      start_hash(client);
+      return;
+    case ClientSession::Want::Welcome:
+      begin_welcome(client);
+      return;
+    case ClientSession::Want::Close: {
+      const std::string reason = client.session.close_reason();
+      if (reason.empty()) {
+        close_client(client, "client close request");
+        return;
+      }
+      bool login = !client.session.out().empty() && !client.pool;
+      if (login && config_->settings.log_connections) {
+        log_client(Level::Log, client,
+                   cat("login failed: db=", client.database, " user=", client.user, ": ", reason));
+      }
+      fail_client(client, "", reason);
+      return;
+    }
+    default:
+      flush_client(client);
+      return;
+  }
+}
+
+void WorkerImpl::start_hash(Client& client) {
+  auth::HashJob job = client.session.hash_job();
+  if (auto known = shared_.hashes.find(job)) {
+    after_login_step(client, client.session.hashed(*known));
+    return;
+  }
+  auto shared_job = std::make_shared<auth::HashJob>(std::move(job));
+  auto result = std::make_shared<auth::Key>();
+  client.flight = true;
+  reactor_.work([shared_job, result] { *result = shared_job->run(); },
+                [this, number = client.id, shared_job, result] {
+                  Turn turn(*this);
+                  shared_.hashes.store(*shared_job, *result);
+                  auto found = clients_.find(number);
+                  if (found != clients_.end() && !found->second->dead) {
+                    Client& waiting = *found->second;
+                    waiting.flight = false;
+                    after_login_step(waiting, waiting.session.hashed(*result));
+                    if (!waiting.dead) resume_client(waiting);
+                  }
+                  base::wipe(result->data(), result->size());
+                });
+}
+
+// Proved. What the log-in still needs is a pool and the parameters of one of its servers.
+void WorkerImpl::begin_welcome(Client& client) {
+  session::LoginPlan& plan = client.session.plan();
+  if (client.session.console()) {
+    wire::append_auth(client.session.out(), wire::kAuthOk);
+    client.key = new_key();
+    keys_[*reinterpret_cast<const std::uint64_t*>(client.key.data())] = &client;
+    admin::append_welcome(client.session.out(), shared_.version,
+                          {client.key.data(), client.key.size()});
+    client.session.welcome_console();
+    flush_client(client);
+    return;
+  }
+  if (!plan.database) {
+    fail_client(client, sqlstate::kNoDatabase, cat("no such database: ", client.database), "",
+                "SHOW DATABASES on the console lists the entries of [databases].");
+    return;
+  }
+  if (gate_->disabled.contains(client.database)) {
+    fail_client(client, sqlstate::kCannotConnectNow,
+                cat("database \"", client.database, "\" is disabled"));
+    return;
+  }
+  if (gate_->shutting_down) {
+    fail_client(client, sqlstate::kAdminShutdown, "pooler is shutting down");
+    return;
+  }
+  // For servers: what the proof revealed. A forced user has secrets of its own.
+  if (plan.pool_user == plan.user) {
+    if (auto keys = client.session.scram_keys()) {
+      shared_.credentials.remember(plan.user, *keys);
+    } else if (base::Secret typed = client.session.typed_password(); !typed.empty()) {
+      shared_.credentials.remember(plan.user, typed);
+    }
+  }
+  session::Parameters parameters(shared_.names->size());
+  for (const auto& [name, value] : plan.parameters) {
+    if (auto index = shared_.names->find(name)) parameters.set(*index, value);
+  }
+  if (config_->settings.application_name_add_host) {
+    auto index = *shared_.names->find("application_name");
+    const std::string* given = parameters.get(index);
+    std::string where = client.transport->peer().text();
+    if (client.transport->peer().family == net::Address::Family::Unix) {
+      where = cat("unix(", client.credentials.pid, "):", client.transport->peer().port);
+    }
+    parameters.set(index, cat(given && !given->empty() ? *given : "app", " - ", where));
+  }
+  client.session.set_parameters(std::move(parameters));
+  client.entry = plan.database;
+  pool::PoolId id = shared_.ledger.pool(plan.database, plan.pool_user);
+  shared_.ledger.client_joined(id);
+  client.joined = true;
+  client.pool = &view(id);
+  client.wait_timeout = config_->query_wait_timeout(*client.entry, client.user);
+  client.idle_timeout = config_->client_idle_timeout(client.user);
+  if (!client.pool->welcome) client.pool->welcome = shared_.welcomes.find(id);
+  if (client.pool->welcome) {
+    finish_welcome(client);
+  } else {
+    client.wait_since = client.request_at = now();
+    request_server(client);  // its login tells the parameters
+  }
+}
+
+void WorkerImpl::finish_welcome(Client& client) {
+  client.key = new_key();
+  keys_[*reinterpret_cast<const std::uint64_t*>(client.key.data())] = &client;
+  client.session.welcome(*client.pool->welcome, {client.key.data(), client.key.size()},
+                         *shared_.names);
+  ++client.pool->counters.client_logins;
+  client.last_activity = now();
+  move(client, ClientList::Idle);
+  arm(client.deadline, client_due(client));
+  flush_client(client);
+}
+
+// --- The end of a client ----------------------------------------------------------------------------
+
+// Tells the client why (FATAL) and closes it when it has taken that.
+void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_view text,
+                             std::string_view detail, std::string_view hint) {
+  if (client.dead || client.closing) return;
+  const auto& settings = config_->settings;
+  if (client.server) leave_server(client);
+  if (client.ticket) cancel_wait(client);
+  if (settings.log_pooler_errors && client.session.state() != ClientSession::State::Closed) {
+    log_client(Level::Warning, client, cat("pooler error: ", text));
+  }
+  client.session.fail({"FATAL", code, text, detail, hint});
+  client.closing = true;
+  if (settings.log_disconnections) {
+    auto age = std::chrono::duration_cast<std::chrono::seconds>(now() - client.connected);
+    log_client(Level::Log, client, cat("closing because: ", text, " (age=", age.count(), "s)"));
+  }
+  deadlines_.disarm(client.deadline);
+  arm(client.deadline, now() + kGoodbye);
+  flush_client(client);  // closes when all is sent
+}
+
+void WorkerImpl::close_client(Client& client, std::string_view reason) {
+  if (client.dead) return;
+  if (client.server) leave_server(client);
+  if (client.ticket) cancel_wait(client);
+  bool silent = reason.empty() || client.closing ||
+                (client.session.state() == ClientSession::State::Startup && client.in.empty());
+  if (!silent && config_->settings.log_disconnections) {
+    auto age = std::chrono::duration_cast<std::chrono::seconds>(now() - client.connected);
+    log_client(Level::Log, client, cat("closing because: ", reason, " (age=", age.count(), "s)"));
+  }
+  if (client.session.console()) shared_.supervisor.post(ConsoleGone{{id_, client.id}});
+  client.dead = true;
+  deadlines_.disarm(client.deadline);
+  if (auto key = keys_.find(*reinterpret_cast<const std::uint64_t*>(client.key.data()));
+      key != keys_.end() && key->second == &client) {
+    keys_.erase(key);
+  }
+  if (client.pool) {
+    move(client, ClientList::Count);
+    if (client.joined) shared_.ledger.client_left(client.pool->id, now());
+    client.pool = nullptr;
+  }
+  client.transport.reset();
+  client.place = {};
+  client.db_place = {};
+  client.user_place = {};
+  client_count_.fetch_sub(1, std::memory_order_relaxed);
+  dead_clients_.push_back(client.id);
+}
+
+// --- Reading pauses ---------------------------------------------------------------------------------
+
+void WorkerImpl::pause(Client& client, Pause reason) {
+  bool was = client.pauses != 0;
+  client.pauses |= reason;
+  if (!was) update_watch(client);
+}
+
+void WorkerImpl::resume(Client& client, Pause reason) {
+  if ((client.pauses & reason) == 0) return;
+  client.pauses &= static_cast<std::uint8_t>(~reason);
+  if (client.pauses == 0) update_watch(client);
+}
+
+void WorkerImpl::update_watch(Client& client) {
+  client.transport->watch(client.pauses == 0, client.want_write);
+}
+
+}  // namespace howdah::worker

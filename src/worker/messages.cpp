@@ -1,0 +1,89 @@
+// What a worker does with each message; see messages.h of the public headers and worker_impl.h.
+#include <utility>
+#include <variant>
+
+#include "worker/worker_impl.h"
+
+namespace howdah::worker {
+
+void WorkerImpl::handle(Message& message) {
+  std::visit([this](auto& one) { on(one); }, message);
+}
+
+void WorkerImpl::on(FetchServer& message) { fetch(message); }
+void WorkerImpl::on(NewClient& message) { accept(message); }
+void WorkerImpl::on(AdoptServer& message) { adopt(message); }
+void WorkerImpl::on(CancelQuery& message) { cancel_query(message); }
+
+void WorkerImpl::on(CloseServer& message) {
+  auto found = servers_.find(message.slot);
+  if (found == servers_.end() || found->second->client) return;
+  close_server(*found->second, message.reason);
+}
+
+void WorkerImpl::on(FailClient& message) {
+  fail_ticket(message.ticket, message.client, message.error);
+}
+
+void WorkerImpl::on(ForgetPool& message) { pools_.erase(message.pool); }
+
+void WorkerImpl::on(CancelDone& message) {
+  auto found = clients_.find(message.client);
+  if (found != clients_.end()) close_client(*found->second, "");
+}
+
+void WorkerImpl::on(NewConfig& message) { apply_config(std::move(message.config)); }
+void WorkerImpl::on(NewGate& message) { gate_ = std::move(message.gate); }
+
+void WorkerImpl::on(Perform& message) {
+  for (pool::Action& action : message.actions) actions_.push_back(std::move(action));
+}
+
+void WorkerImpl::on(Gather& message) {
+  shared_.supervisor.post(Report{message.token, id_, report(message.rows)});
+}
+
+void WorkerImpl::on(ConsoleAnswer& message) {
+  auto found = clients_.find(message.client);
+  if (found == clients_.end() || found->second->dead || found->second->closing) return;
+  Client& client = *found->second;
+  client.session.answered();
+  send_to_client(client, message.bytes.view());
+  if (!client.dead) resume_client(client);
+}
+
+void WorkerImpl::on(KillClients& message) {
+  for (auto& [number, client] : clients_) {
+    bool match = message.id ? number == message.id
+                            : !message.database.empty() && client->database == message.database;
+    if (match && !client->dead) fail_client(*client, message.error.code, message.error.text);
+  }
+}
+
+void WorkerImpl::on(ForgetWelcome& message) {
+  for (auto& [number, pool] : pools_) {
+    if (!message.database.empty() && pool->entry->name != message.database) continue;
+    pool->welcome.reset();
+    shared_.welcomes.forget(pool->id);
+  }
+}
+
+void WorkerImpl::on(Quit&) {
+  quitting_ = true;
+  next_tick_ = base::kNever;
+  for (auto& [number, client] : clients_) {
+    if (client->dead) continue;
+    flush_client(*client);
+    if (!client->dead) close_client(*client, "shutdown");
+  }
+  for (auto& [slot, server] : servers_) {
+    if (!server->dead) close_server(*server, "shutdown");
+  }
+  for (auto& [number, job] : cancels_) {
+    if (!job->dead) end_cancel(*job);
+  }
+  actions_.clear();  // nobody is left to wait; unused permits go back by themselves
+  gives_.clear();
+}
+
+}  // namespace howdah::worker

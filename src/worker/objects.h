@@ -1,0 +1,138 @@
+// What a worker owns: PoolView, Client, Server, CancelJob. Plain data with their lists; the verbs are
+// WorkerImpl's. A client or server is in exactly one list of its PoolView at a time: its state as
+// SHOW prints it is the list it is in.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "howdah/base/buffer.h"
+#include "howdah/base/deadline_heap.h"
+#include "howdah/base/list.h"
+#include "howdah/config/config.h"
+#include "howdah/metrics/counters.h"
+#include "howdah/net/transport.h"
+#include "howdah/pool/client_budget.h"
+#include "howdah/pool/ledger.h"
+#include "howdah/session/client_session.h"
+#include "howdah/session/server_session.h"
+#include "howdah/worker/messages.h"
+#include "howdah/worker/shared.h"
+
+namespace howdah::worker {
+
+class WorkerImpl;
+class Client;
+struct PoolView;
+
+using base::Duration;
+using base::TimePoint;
+
+// Why reading from a connection is paused: reading resumes when no reason is left.
+enum Pause : std::uint8_t {
+  kPeerFull = 1,   // the other side takes no more for now
+  kHeldFull = 2,   // it waits (for a server, a look-up) and has sent all we keep meanwhile
+};
+
+enum class ClientList : std::uint8_t { Login, Idle, Active, Waiting, Count };
+enum class ServerList : std::uint8_t {
+  Login, Idle, Active, Tested, BeingCanceled, Count
+};
+
+class Client final : public net::TransportUser {
+ public:
+  Client(WorkerImpl& owner, std::uint64_t number) : worker(owner), id(number), session() {}
+  void on_ready(bool readable, bool writable) override;
+
+  WorkerImpl& worker;
+  const std::uint64_t id;
+  std::unique_ptr<net::Transport> transport;
+  session::ClientSession session;
+  base::Buffer in;  // an incomplete or not yet wanted rest
+  std::string user, database;
+  std::shared_ptr<const config::Database> entry;
+  PoolView* pool = nullptr;  // null until logged in, and for the console
+  Server* server = nullptr;  // assigned: linked, or being made ready for this client
+  pool::TicketId ticket = 0;
+  CancelKey key{};
+  std::uint8_t pauses = 0;
+  bool dead = false, notified = false, admin = false, joined = false;
+  bool want_write = false, flight = false;  // flight: a look-up or hash is under way
+  bool cancel_request = false, login_failed = false, closing = false;
+  ClientList in_list = ClientList::Count;
+  TimePoint connected{}, last_activity{}, wait_since{};
+  TimePoint request_at{};  // first packet of the present or last query
+  Duration wait_timeout{}, idle_timeout{};  // effective for this client; 0 = off
+  base::Deadline deadline;
+  base::Link<Client> link;
+  pool::ClientBudget::Place place, db_place, user_place;
+  net::PeerCredentials credentials;
+};
+
+class Server final : public net::TransportUser {
+ public:
+  // Resolving -> Connecting -> Login -> Setup (connect_query) -> Ready -> Closing
+  enum class Stage : std::uint8_t { Resolving, Connecting, Login, Setup, Ready };
+
+  void on_ready(bool readable, bool writable) override;
+
+  WorkerImpl* worker = nullptr;  // changes hands
+  std::uint64_t id = 0;
+  pool::Permit permit;
+  pool::PoolId pool_id = 0;
+  PoolView* pool = nullptr;
+  std::unique_ptr<net::Transport> transport;
+  std::unique_ptr<session::ServerSession> session;
+  base::Buffer in;
+  Client* client = nullptr;
+  Stage stage = Stage::Resolving;
+  std::uint8_t pauses = 0;
+  bool dead = false, want_write = false, flight = false;
+  std::uint16_t cancels = 0;  // cancel requests on their way to it
+  bool free_when_canceled = false;
+  bool used = false;  // linked since it was last reset
+  ServerList in_list = ServerList::Count;
+  config::Host host;
+  std::vector<net::Address> addresses;  // left to try
+  TimePoint idle_since{};  // when it was parked; zero: it was not, since its last use
+  TimePoint created{}, query_start{}, xact_start{}, last_packet{}, step_start{};
+  bool in_query = false, in_xact = false;
+  base::Deadline deadline;
+  base::Link<Server> link;
+};
+
+// One cancel request being forwarded to PostgreSQL.
+class CancelJob final : public net::TransportUser {
+ public:
+  CancelJob(WorkerImpl& owner, std::uint64_t number) : worker(owner), id(number) {}
+  void on_ready(bool readable, bool writable) override;
+  WorkerImpl& worker;
+  const std::uint64_t id;
+  std::unique_ptr<net::Transport> transport;
+  std::string packet;
+  pool::SlotId slot = 0;
+  pool::Waiter from;
+  bool sent = false, dead = false;
+  base::Deadline deadline;
+};
+
+// What this worker keeps about one pool.
+struct PoolView {
+  pool::PoolId id = 0;
+  std::shared_ptr<const config::Database> entry;
+  std::string user;
+  config::PoolMode mode = config::PoolMode::Session;
+  Duration query_timeout{}, idle_transaction_timeout{}, transaction_timeout{};
+  std::shared_ptr<const Welcome> welcome;
+  metrics::Counters counters;
+  std::array<base::List<Client, &Client::link>, static_cast<std::size_t>(ClientList::Count)> clients;
+  std::array<base::List<Server, &Server::link>, static_cast<std::size_t>(ServerList::Count)> servers;
+
+  auto& list(ClientList which) { return clients[static_cast<std::size_t>(which)]; }
+  auto& list(ServerList which) { return servers[static_cast<std::size_t>(which)]; }
+};
+
+}  // namespace howdah::worker

@@ -1,0 +1,252 @@
+// The pump: a client gets a server, bytes run both ways, the server goes back; see worker_impl.h.
+//
+//   request_server -> checkout -> Granted ------------------------------> assign
+//                              -> Fetch  -> (other worker) AdoptServer -> assign
+//                              -> Queued -> ... gives_ ----------------> assign
+//   assign -> [check query] -> [SET of differing parameters] -> link -> relay ... settled -> release
+#include <algorithm>
+#include <utility>
+
+#include "howdah/base/text.h"
+#include "worker/worker_impl.h"
+
+namespace howdah::worker {
+
+using base::cat;
+using base::Level;
+using net::IoResult;
+using session::ClientSession;
+using session::ClientStream;
+using session::ServerStream;
+namespace sqlstate = wire::sqlstate;
+
+namespace {
+std::uint64_t micros(TimePoint from, TimePoint to) {
+  return to > from ? static_cast<std::uint64_t>((to - from).count()) : 0;
+}
+}  // namespace
+
+void WorkerImpl::request_server(Client& client) {
+  client.notified = false;
+  pool::Checkout answer =
+      shared_.ledger.checkout(client.pool->id, {id_, client.id}, now(), actions_);
+  take_checkout(client, answer);
+}
+
+void WorkerImpl::take_checkout(Client& client, pool::Checkout& answer) {
+  if (auto* granted = std::get_if<pool::Granted>(&answer)) {
+    auto found = servers_.find(granted->slot);
+    if (found == servers_.end() || found->second->dead) {
+      // The ledger and we disagree, which must not happen: this client waits no longer than that.
+      fail_client(client, sqlstate::kInternalError, "pool ledger out of step");
+      return;
+    }
+    assign(client, *found->second);
+  } else if (auto* fetch = std::get_if<pool::Fetch>(&answer)) {
+    client.ticket = fetch->ticket;
+    shared_.workers[fetch->home]->post(FetchServer{fetch->slot, fetch->ticket, {id_, client.id}});
+  } else if (auto* queued = std::get_if<pool::Queued>(&answer)) {
+    client.ticket = queued->ticket;
+  } else {
+    const base::Error& error = std::get<pool::Refused>(answer).error;
+    fail_client(client, error.code, error.text);
+    return;
+  }
+  if (client.ticket) {
+    if (client.session.logged_in()) move(client, ClientList::Waiting);
+    arm(client.deadline, client_due(client));
+  }
+}
+
+void WorkerImpl::cancel_wait(Client& client) {
+  shared_.ledger.cancel(std::exchange(client.ticket, 0));
+}
+
+// `server` is Active in the ledger and holds no client.
+void WorkerImpl::assign(Client& client, Server& server) {
+  client.ticket = 0;
+  if (client.session.state() == ClientSession::State::Welcome) {
+    finish_welcome(client);
+    checkin(server);
+    return;
+  }
+  PoolView& pool = *server.pool;
+  pool.counters.wait_time += micros(client.wait_since, now());
+  client.server = &server;
+  server.client = &client;
+  const auto& settings = config_->settings;
+  bool parked = server.idle_since != TimePoint{};
+  bool stale = parked && now() - server.idle_since >= settings.server_check_delay;
+  server.idle_since = {};
+  if (stale && !settings.server_check_query.empty()) {
+    move(server, ServerList::Tested);
+    run_query(server, session::Purpose::Check,
+              settings.server_check_query == "<empty>" ? "" : settings.server_check_query);
+  } else {
+    link(client, server);
+  }
+}
+
+// Links the pair, or first makes the client's parameters so on the server.
+void WorkerImpl::link(Client& client, Server& server) {
+  const session::Parameters& wanted = client.session.parameters();
+  if (!server.session->parameters().satisfies(wanted)) {
+    std::string sql = server.session->parameters().changes_to(wanted, *shared_.names);
+    if (!sql.empty()) {
+      move(server, ServerList::Active);
+      run_query(server, session::Purpose::SetParameters, sql);
+      return;
+    }
+  }
+  client.session.link();
+  server.session->link();
+  server.used = true;
+  move(client, ClientList::Active);
+  move(server, ServerList::Active);
+  ++server.pool->counters.server_assignments;
+  server.query_start = server.xact_start = client.request_at;
+  server.in_query = server.in_xact = true;
+  arm(server.deadline, server_due(server));
+}
+
+std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes) {
+  Server& server = *client.server;
+  session::Owed& owed = server.session->owed();
+  auto taken =
+      client.session.stream().forward(bytes, config_->settings.max_packet_size, owed);
+  if (taken.forward > 0) {
+    if (!server.in_query && !owed.nothing()) {
+      server.in_query = true;
+      server.query_start = client.request_at = now();
+      if (!server.in_xact) {
+        server.in_xact = true;
+        server.xact_start = server.query_start;
+      }
+      arm(server.deadline, server_due(server));
+    }
+    send_to_server(server, bytes.substr(0, taken.forward));
+    if (client.dead || client.closing || client.server != &server) return bytes.size();
+  }
+  switch (taken.stop) {
+    case ClientStream::Stop::Terminate:
+      close_client(client, "client close request");
+      return bytes.size();
+    case ClientStream::Stop::Violation:
+      fail_client(client, sqlstate::kProtocolViolation, client.session.stream().error());
+      return bytes.size();
+    case ClientStream::Stop::Bytes:
+      break;
+  }
+  if (owed.nothing() && releasable(client, server)) release(client, server);
+  return taken.forward;
+}
+
+std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes) {
+  Client& client = *server.client;
+  session::ServerSession& session = *server.session;
+  auto taken = session.stream().forward(bytes, session.names(), session.parameters(),
+                                        &client.session.parameters(), session.owed());
+  if (taken.forward > 0) {
+    server.pool->counters.sent += taken.forward;
+    server.last_packet = now();
+    send_to_client(client, bytes.substr(0, taken.forward));
+    if (server.dead || server.client != &client) return taken.forward;
+  }
+  switch (taken.event) {
+    case ServerStream::Event::Bytes:
+      break;
+    case ServerStream::Event::Settled:
+      settled(server);
+      break;
+    case ServerStream::Event::Violation:
+      server_lost(server, session.stream().error());
+      return bytes.size();
+  }
+  return taken.forward;
+}
+
+void WorkerImpl::send_to_server(Server& server, std::string_view bytes) {
+  base::Buffer& out = server.session->out();
+  if (out.empty()) {
+    IoResult sent = server.transport->send({&bytes, 1});
+    if (sent.kind == IoResult::Kind::Failed || sent.kind == IoResult::Kind::Eof) {
+      // What it said before it went is still to be read: the reading side will see the end.
+      return;
+    }
+    if (sent.kind == IoResult::Kind::Bytes) bytes.remove_prefix(sent.count);
+    if (bytes.empty()) return;
+  }
+  out.append(bytes);
+  if (!server.want_write) {
+    server.want_write = true;
+    update_watch(server);
+  }
+  if (out.size() > kHigh && server.client) pause(*server.client, kPeerFull);
+}
+
+// A ReadyForQuery came and the server owes nothing.
+void WorkerImpl::settled(Server& server) {
+  metrics::Counters& counters = server.pool->counters;
+  wire::TxStatus tx = server.session->stream().tx();
+  TimePoint at = now();
+  if (server.in_query) {
+    server.in_query = false;
+    ++counters.queries;
+    counters.query_time += micros(server.query_start, at);
+  }
+  if (tx == wire::TxStatus::Idle && server.in_xact) {
+    server.in_xact = false;
+    ++counters.transactions;
+    counters.transaction_time += micros(server.xact_start, at);
+  }
+  Client& client = *server.client;
+  if (tx != wire::TxStatus::Idle && server.pool->mode == config::PoolMode::Statement) {
+    fail_client(client, sqlstate::kFeatureNotSupported,
+                "transaction blocks not allowed in statement pooling mode");
+    return;
+  }
+  if (releasable(client, server)) {
+    release(client, server);
+  } else {
+    arm(server.deadline, server_due(server));
+  }
+}
+
+bool WorkerImpl::releasable(Client& client, Server& server) const {
+  return server.pool->mode != config::PoolMode::Session && server.session->clean() &&
+         client.session.stream().at_boundary() && server.session->out().empty();
+}
+
+// The transaction is over: the client keeps its connection, the server goes to the next.
+void WorkerImpl::release(Client& client, Server& server) {
+  client.server = nullptr;
+  server.client = nullptr;
+  client.session.unlink();
+  server.session->unlink();
+  move(client, ClientList::Idle);
+  if (client.idle_timeout.count() > 0) arm(client.deadline, client_due(client));
+  resume(client, kPeerFull);
+  resume(server, kPeerFull);
+  free_server(server);
+}
+
+void WorkerImpl::leave_server(Client& client) {
+  Server& server = *std::exchange(client.server, nullptr);
+  server.client = nullptr;
+  if (server.dead) return;
+  resume(server, kPeerFull);
+  if (server.session->state() != session::ServerSession::State::Linked) return;  // see own_query_done
+  bool clean = server.session->clean() && client.session.stream().at_boundary() &&
+               server.session->out().empty();
+  bool in_query = server.in_query;
+  server.session->unlink();
+  server.in_query = server.in_xact = false;
+  if (clean) {
+    free_server(server);
+  } else {
+    close_server(server, in_query ? "client disconnected with query in progress"
+                                  : "client disconnect while server was not ready");
+  }
+}
+
+}  // namespace howdah::worker

@@ -1,0 +1,551 @@
+// Servers: opening, login, our own queries, check-in, their end; see worker_impl.h.
+//
+//   Open -> Resolving -> Connecting -> Login -> [connect_query] -> Ready (opened)
+//   Ready: parked | linked | running one of our queries; lost or discarded -> Ledger::lost
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "howdah/base/text.h"
+#include "howdah/wire/appender.h"
+#include "worker/worker_impl.h"
+
+namespace howdah::worker {
+
+using base::cat;
+using base::Level;
+using net::IoResult;
+using session::Purpose;
+using session::ServerSession;
+namespace sqlstate = wire::sqlstate;
+
+// --- Opening --------------------------------------------------------------------------------------
+
+void WorkerImpl::open_server(pool::Open open) {
+  pool::SlotId slot = open.permit.slot();
+  ServerPtr made(new Server);
+  Server& server = *made;
+  server.worker = this;
+  server.id = shared_.next_id.fetch_add(1, std::memory_order_relaxed);
+  server.permit = std::move(open.permit);
+  server.pool_id = open.pool;
+  server.pool = &view(open.pool);
+  const auto& hosts = server.pool->entry->hosts;
+  server.host = hosts[open.host % hosts.size()];
+  server.created = server.step_start = now();
+  server.deadline.owner = &server;
+  server.deadline.kind = 1;
+  servers_.emplace(slot, std::move(made));
+  move(server, ServerList::Login);
+  server.session = std::make_unique<ServerSession>(server_login(*server.pool), shared_.names);
+  arm(server.deadline, server_due(server));
+  reactor_.resolve(server.host.name, server.host.port, [this, slot](net::Resolved resolved) {
+    Turn turn(*this);
+    auto found = servers_.find(slot);
+    if (found == servers_.end() || found->second->dead) return;
+    Server& waiting = *found->second;
+    if (resolved.addresses.empty()) {
+      connect_error(waiting, cat("server DNS lookup failed: ", resolved.error));
+      return;
+    }
+    waiting.addresses = std::move(resolved.addresses);
+    std::reverse(waiting.addresses.begin(), waiting.addresses.end());
+    connect_server(waiting);
+  });
+}
+
+void WorkerImpl::connect_server(Server& server) {
+  const auto& settings = config_->settings;
+  net::TcpOptions options{settings.tcp_keepalive,     settings.tcp_keepcnt,
+                          settings.tcp_keepidle,      settings.tcp_keepintvl,
+                          settings.tcp_socket_buffer, settings.tcp_user_timeout};
+  net::Address address = std::move(server.addresses.back());
+  server.addresses.pop_back();
+  server.stage = Server::Stage::Connecting;
+  server.transport = reactor_.connect(address, options, server);
+}
+
+session::ServerSession::Login WorkerImpl::server_login(const PoolView& pool) const {
+  const config::Database& entry = *pool.entry;
+  ServerSession::Login login;
+  login.startup = {{"user", pool.user}, {"database", entry.dbname}};
+  for (const auto& parameter : entry.startup_parameters) login.startup.push_back(parameter);
+  login.credentials.user = pool.user;
+  if (entry.user && entry.password) {
+    login.credentials.secret = auth::classify(entry.password->view());
+    return login;
+  }
+  auto secret = config_->userlist.find(pool.user);
+  if (secret != config_->userlist.end()) {
+    login.credentials.secret = auth::classify(secret->second.view());
+  }
+  if (login.credentials.secret.kind == auth::StoredSecret::Kind::Plain || entry.user) return login;
+  CredentialStore::Entry learned = shared_.credentials.find(pool.user);
+  if (!learned.password.empty()) {
+    login.credentials.secret = {};
+    login.credentials.secret.kind = auth::StoredSecret::Kind::Plain;
+    login.credentials.secret.text = learned.password;
+  } else if (learned.keys) {
+    login.credentials.keys = learned.keys;
+  }
+  return login;
+}
+
+void WorkerImpl::start_login(Server& server) {
+  server.stage = Server::Stage::Login;
+  server.session->start();
+  flush_server(server);
+}
+
+void WorkerImpl::server_ready(Server& server, bool readable, bool writable) {
+  Turn turn(*this);
+  if (server.dead) return;
+  if (server.stage == Server::Stage::Connecting) {
+    if (!writable && !readable) return;
+    if (int error = server.transport->connect_error(); error != 0) {
+      connect_error(server, cat("connect failed: ", std::string_view(::strerror(error))));
+      return;
+    }
+    if (!writable) return;
+    server.want_write = true;  // what the connect watched
+    start_login(server);
+    return;
+  }
+  if (writable) flush_server(server);
+  if (readable && !server.dead && server.pauses == 0) read_server(server);
+}
+
+void WorkerImpl::read_server(Server& server) {
+  IoResult got = server.transport->recv(scratch_);
+  switch (got.kind) {
+    case IoResult::Kind::Again:
+      return;
+    case IoResult::Kind::Eof:
+    case IoResult::Kind::Failed:
+      server_lost(server, "server conn crashed?");
+      return;
+    case IoResult::Kind::Bytes:
+      break;
+  }
+  std::string_view bytes(scratch_.data(), got.count);
+  if (server.in.empty()) {
+    std::size_t used = process_server(server, bytes);
+    if (!server.dead && used < bytes.size()) server.in.append(bytes.substr(used));
+    return;
+  }
+  server.in.append(bytes);
+  std::size_t used = process_server(server, server.in.view());
+  if (!server.dead) server.in.consume(used);
+}
+
+std::size_t WorkerImpl::process_server(Server& server, std::string_view bytes) {
+  std::size_t used = 0;
+  while (!server.dead && used < bytes.size()) {
+    if (server.session->state() == ServerSession::State::Linked) {
+      std::size_t taken = relay_from_server(server, bytes.substr(used));
+      used += taken;
+      if (taken == 0) break;
+      continue;
+    }
+    auto step = server.session->feed(bytes.substr(used));
+    used += step.consumed;
+    if (step.want == ServerSession::Want::Bytes) {
+      if (!server.session->out().empty()) flush_server(server);
+      if (step.consumed == 0) break;
+    } else {
+      server_want(server, step.want);
+      if (step.want == ServerSession::Want::Hash) break;
+    }
+  }
+  return used;
+}
+
+void WorkerImpl::server_want(Server& server, ServerSession::Want want) {
+  switch (want) {
+    case ServerSession::Want::Bytes:
+      flush_server(server);
+      return;
+    case ServerSession::Want::Ready:
+      server_logged_in(server);
+      return;
+    case ServerSession::Want::Done:
+      own_query_done(server);
+      return;
+    case ServerSession::Want::Close:
+      server_lost(server, server.session->close_reason().text);
+      return;
+    case ServerSession::Want::Hash:
+      break;
+  }
+  auth::HashJob job = server.session->hash_job();
+  if (auto known = shared_.hashes.find(job)) {
+    server_want(server, server.session->hashed(*known).want);
+    return;
+  }
+  auto shared_job = std::make_shared<auth::HashJob>(std::move(job));
+  auto result = std::make_shared<auth::Key>();
+  reactor_.work([shared_job, result] { *result = shared_job->run(); },
+                [this, slot = server.permit.slot(), shared_job, result] {
+                  Turn turn(*this);
+                  shared_.hashes.store(*shared_job, *result);
+                  auto found = servers_.find(slot);
+                  if (found == servers_.end() || found->second->dead) return;
+                  Server& waiting = *found->second;
+                  server_want(waiting, waiting.session->hashed(*result).want);
+                  base::wipe(result->data(), result->size());
+                  if (waiting.dead || waiting.in.empty()) return;
+                  std::size_t used = process_server(waiting, waiting.in.view());
+                  if (!waiting.dead) waiting.in.consume(used);
+                });
+}
+
+void WorkerImpl::server_logged_in(Server& server) {
+  if (config_->settings.log_connections) {
+    net::Address local = server.transport->local();
+    log_server(Level::Log, server,
+               local.family == net::Address::Family::Unix
+                   ? std::string("new connection to server")
+                   : cat("new connection to server (from ", local.text(), ")"));
+  }
+  server.stage = Server::Stage::Setup;
+  if (!server.pool->entry->connect_query.empty()) {
+    run_query(server, Purpose::Connect, server.pool->entry->connect_query);
+  } else {
+    server_usable(server);
+  }
+}
+
+void WorkerImpl::server_usable(Server& server) {
+  auto reported = server.session->take_reported();
+  for (auto& [name, value] : reported) {  // what connect_query changed counts as the default
+    auto index = shared_.names->find(name);
+    if (const std::string* now_set = index ? server.session->parameters().get(*index) : nullptr) {
+      value = *now_set;
+    }
+  }
+  server.stage = Server::Stage::Ready;
+  server.pool->welcome = shared_.welcomes.keep(
+      server.pool->id, std::make_shared<const Welcome>(std::move(reported)));
+  move(server, ServerList::Active);
+  took(server, shared_.ledger.opened(server.permit, id_, now(), actions_));
+}
+
+// --- Our own queries ------------------------------------------------------------------------------
+
+void WorkerImpl::run_query(Server& server, Purpose purpose, std::string_view sql) {
+  server.session->run(purpose, sql);
+  server.step_start = now();
+  arm(server.deadline, server_due(server));
+  flush_server(server);
+}
+
+void WorkerImpl::own_query_done(Server& server) {
+  ServerSession& session = *server.session;
+  bool failed = session.stream().saw_error();
+  std::string text = session.stream().error_text();
+  switch (session.purpose()) {
+    case Purpose::None:
+      return;
+    case Purpose::Connect:
+      if (failed) log_server(Level::Warning, server, cat("connect_query failed: ", text));
+      server_usable(server);
+      return;
+    case Purpose::Reset:
+      server.used = false;
+      if (failed || !session.clean()) {
+        close_server(server, cat("reset query failed: ", text));
+      } else {
+        checkin(server);
+      }
+      return;
+    case Purpose::Check:
+      if (!session.clean()) {
+        server_lost(server, "server_check_query left a transaction open");
+        return;
+      }
+      break;
+    case Purpose::SetParameters:
+      if (failed || !session.clean()) {
+        Client* client = server.client;
+        close_server(server, cat("invalid server parameter: ", text));
+        if (client) {
+          fail_client(*client, sqlstate::kInvalidParameter, "invalid server parameter", text);
+        }
+        return;
+      }
+      // The server's own spelling of the values is the client's from now on.
+      if (server.client) {
+        session::Parameters& theirs = server.client->session.parameters();
+        for (std::size_t i = 0; i < shared_.names->size(); ++i) {
+          const std::string* canonical = session.parameters().get(i);
+          if (canonical && theirs.get(i)) theirs.set(i, *canonical);
+        }
+      }
+      break;
+  }
+  if (!server.client) {
+    free_server(server);
+    return;
+  }
+  Client& client = *server.client;
+  link(client, server);
+  if (client.session.state() == session::ClientSession::State::Linked) resume_client(client);
+}
+
+// --- Check-in -------------------------------------------------------------------------------------
+
+// The server has no client any more and owes nothing.
+void WorkerImpl::free_server(Server& server) {
+  if (server.cancels > 0) {
+    server.free_when_canceled = true;
+    move(server, ServerList::BeingCanceled);
+    return;
+  }
+  const auto& settings = config_->settings;
+  bool reset = server.used && !settings.server_reset_query.empty() &&
+               (server.pool->mode == config::PoolMode::Session ||
+                settings.server_reset_query_always);
+  if (reset) {
+    move(server, ServerList::Tested);
+    run_query(server, Purpose::Reset, settings.server_reset_query);
+  } else {
+    checkin(server);
+  }
+}
+
+void WorkerImpl::checkin(Server& server) {
+  took(server, shared_.ledger.checkin(server.permit.slot(), id_, now()));
+}
+
+void WorkerImpl::took(Server& server, pool::Checkin answer) {
+  if (std::holds_alternative<pool::Park>(answer)) {
+    server.idle_since = now();
+    move(server, ServerList::Idle);
+    arm(server.deadline, server_due(server));
+  } else if (auto* to = std::get_if<pool::Give>(&answer)) {
+    gives_.emplace_back(server.permit.slot(), *to);
+  } else {
+    close_server(server, std::get<pool::Discard>(answer).reason);
+  }
+}
+
+void WorkerImpl::fetch(const FetchServer& message) {
+  auto found = servers_.find(message.slot);
+  if (found == servers_.end() || found->second->dead) return;  // lost() has put the ticket back
+  gives_.emplace_back(message.slot, pool::Give{message.slot, message.ticket, message.to});
+}
+
+void WorkerImpl::adopt(AdoptServer& message) {
+  Server& server = *message.server;
+  server.worker = this;
+  server.pool = &view(server.pool_id);
+  servers_.emplace(message.slot, std::move(message.server));
+  server.transport->attach(reactor_, server);
+  server.pauses = 0;
+  server.want_write = false;
+  move(server, ServerList::Active);
+  bool wanted = shared_.ledger.adopted(message.slot, message.ticket, id_, now());
+  if (quitting_) {
+    close_server(server, "shutdown");
+    return;
+  }
+  auto client = clients_.find(message.to.client);
+  if (!wanted || client == clients_.end() || client->second->dead ||
+      client->second->ticket != message.ticket) {
+    checkin(server);
+    return;
+  }
+  assign(*client->second, server);
+  resume_client(*client->second);
+}
+
+// --- Output ---------------------------------------------------------------------------------------
+
+void WorkerImpl::flush_server(Server& server) {
+  base::Buffer& out = server.session->out();
+  if (!out.empty()) {
+    std::string_view piece = out.view();
+    IoResult sent = server.transport->send({&piece, 1});
+    if (sent.kind == IoResult::Kind::Bytes) out.consume(sent.count);
+    // A failed send is not the end: the reading side will see that, after the server's last words.
+    if (sent.kind == IoResult::Kind::Failed || sent.kind == IoResult::Kind::Eof) out.clear();
+  }
+  if (server.want_write == out.empty()) {
+    server.want_write = !out.empty();
+    update_watch(server);
+  }
+  if (out.size() < kLow && server.client) resume(*server.client, kPeerFull);
+}
+
+void WorkerImpl::pause(Server& server, Pause reason) {
+  bool was = server.pauses != 0;
+  server.pauses |= reason;
+  if (!was) update_watch(server);
+}
+
+void WorkerImpl::resume(Server& server, Pause reason) {
+  if ((server.pauses & reason) == 0) return;
+  server.pauses &= static_cast<std::uint8_t>(~reason);
+  if (server.pauses == 0) update_watch(server);
+}
+
+void WorkerImpl::update_watch(Server& server) {
+  server.transport->watch(server.pauses == 0, server.want_write);
+}
+
+// --- The end of a server ----------------------------------------------------------------------------
+
+TimePoint WorkerImpl::server_due(const Server& server) const {
+  const auto& settings = config_->settings;
+  if (server.stage != Server::Stage::Ready) {
+    return base::deadline_after(server.created, settings.server_connect_timeout);
+  }
+  switch (server.session->state()) {
+    case ServerSession::State::Internal:
+      return base::deadline_after(server.step_start, settings.server_connect_timeout);
+    case ServerSession::State::Linked: {
+      const PoolView& pool = *server.pool;
+      TimePoint due = base::kNever;
+      if (server.in_query) {
+        due = base::deadline_after(server.query_start, pool.query_timeout);
+      } else if (server.session->stream().tx() != wire::TxStatus::Idle) {
+        due = base::deadline_after(server.last_packet, pool.idle_transaction_timeout);
+      }
+      if (server.in_xact) {
+        due = std::min(due, base::deadline_after(server.xact_start, pool.transaction_timeout));
+      }
+      return due;
+    }
+    default:
+      break;
+  }
+  if (server.in_list == ServerList::Idle) {
+    return base::deadline_after(server.idle_since, settings.server_idle_timeout);
+  }
+  return base::kNever;
+}
+
+void WorkerImpl::server_deadline(Server& server) {
+  if (server.dead) return;
+  TimePoint due = server_due(server);
+  if (due > now()) {
+    arm(server.deadline, due);
+    return;
+  }
+  if (server.stage != Server::Stage::Ready) {
+    connect_error(server, "connect timeout");
+    return;
+  }
+  if (server.session->state() == ServerSession::State::Internal) {
+    server_lost(server, "the server did not answer a query of the pooler in time");
+    return;
+  }
+  if (server.session->state() == ServerSession::State::Linked) {
+    Client& client = *server.client;
+    const PoolView& pool = *server.pool;
+    std::string_view text, code = sqlstate::kQueryCanceled;
+    if (server.in_query && base::deadline_after(server.query_start, pool.query_timeout) <= now()) {
+      text = "query timeout";
+    } else if (!server.in_query && base::deadline_after(server.last_packet,
+                                                        pool.idle_transaction_timeout) <= now()) {
+      text = "idle transaction timeout";
+      code = sqlstate::kIdleInTransactionTimeout;
+    } else {
+      text = "transaction timeout";
+      code = sqlstate::kTransactionTimeout;
+    }
+    client.server = nullptr;
+    server.client = nullptr;
+    close_server(server, text);
+    fail_client(client, code, text);
+    return;
+  }
+  if (shared_.ledger.retire(server.permit.slot(), now())) {
+    close_server(server, "server idle timeout");
+  } else {  // kept by min_pool_size, or promised to somebody
+    server.idle_since = now();
+    arm(server.deadline, server_due(server));
+  }
+}
+
+void WorkerImpl::connect_error(Server& server, std::string_view reason) {
+  if (!server.addresses.empty() && server.stage == Server::Stage::Connecting) {
+    log_server(Level::Warning, server, cat(reason, "; trying its next address"));
+    connect_server(server);
+    return;
+  }
+  server_lost(server, reason);
+}
+
+// The connection is gone or unusable: the waiting or linked client learns of it, the ledger too.
+void WorkerImpl::server_lost(Server& server, std::string_view reason) {
+  if (server.dead) return;
+  std::string why(reason);
+  const ServerSession& session = *server.session;
+  if (server.stage != Server::Stage::Ready) {
+    bool refused = session.login_refused();
+    base::Error error = refused ? session.close_reason()
+                                : base::Error{std::string(sqlstate::kConnectionFailure), why};
+    log_server(Level::Warning, server,
+               refused ? cat("server login failed: FATAL ", error.text) : why);
+    bool transient = !refused || error.code == sqlstate::kCannotConnectNow ||
+                     error.code == sqlstate::kTooManyConnections;
+    pool::Permit permit = std::move(server.permit);
+    pool::SlotId slot = permit.slot();
+    server.dead = true;
+    deadlines_.disarm(server.deadline);
+    move(server, ServerList::Count);
+    server.transport.reset();
+    dead_servers_.push_back(slot);
+    if (transient) {
+      shared_.ledger.connect_failed(std::move(permit), now(), actions_);
+    } else {
+      shared_.ledger.login_failed(std::move(permit), error, now(), actions_);
+    }
+    return;
+  }
+  Client* client = std::exchange(server.client, nullptr);
+  bool linked = session.state() == ServerSession::State::Linked;
+  bool told = session.stream().saw_fatal();
+  close_server(server, told ? cat(why, " (", session.stream().error_text(), ")") : why);
+  if (!client) return;
+  client->server = nullptr;
+  if (!linked) {
+    // Nothing of this client's was sent: it goes back to where it stood in the queue.
+    pool::Checkout answer = shared_.ledger.retry(client->pool->id, {id_, client->id},
+                                                 client->wait_since, now(), actions_);
+    take_checkout(*client, answer);
+    if (!client->dead) resume_client(*client);
+    return;
+  }
+  if (told) {  // it has the server's own FATAL
+    client->closing = true;
+    arm(client->deadline, now() + std::chrono::seconds(10));
+    flush_client(*client);
+  } else {
+    fail_client(*client, sqlstate::kConnectionFailure, why);
+  }
+}
+
+void WorkerImpl::close_server(Server& server, std::string_view reason) {
+  if (server.dead) return;
+  if (config_->settings.log_disconnections) {
+    auto age = std::chrono::duration_cast<std::chrono::seconds>(now() - server.created);
+    log_server(Level::Log, server, cat("closing because: ", reason, " (age=", age.count(), "s)"));
+  }
+  if (server.client) std::exchange(server.client, nullptr)->server = nullptr;
+  if (server.transport && server.session->out().empty()) {
+    base::Buffer goodbye;
+    wire::append_terminate(goodbye);
+    std::string_view piece = goodbye.view();
+    (void)server.transport->send({&piece, 1});
+  }
+  server.dead = true;
+  deadlines_.disarm(server.deadline);
+  move(server, ServerList::Count);
+  server.transport.reset();
+  dead_servers_.push_back(server.permit.slot());
+  shared_.ledger.lost(std::move(server.permit), now(), actions_);
+}
+
+}  // namespace howdah::worker

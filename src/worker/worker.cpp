@@ -1,0 +1,338 @@
+// A worker's turns, messages, timers and pools; see worker_impl.h.
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "howdah/base/text.h"
+#include "worker/worker_impl.h"
+
+namespace howdah::worker {
+
+using base::cat;
+using base::kNever;
+
+namespace {
+constexpr Duration kTick = std::chrono::milliseconds(100);
+}
+
+void ServerDeleter::operator()(Server* server) const { delete server; }
+
+void Client::on_ready(bool readable, bool writable) {
+  worker.client_ready(*this, readable, writable);
+}
+void Server::on_ready(bool readable, bool writable) {
+  worker->server_ready(*this, readable, writable);
+}
+void CancelJob::on_ready(bool readable, bool writable) {
+  worker.cancel_ready(*this, readable, writable);
+}
+
+std::unique_ptr<Worker> Worker::make(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
+                                     std::shared_ptr<const config::Config> config, bool ticks) {
+  return std::make_unique<WorkerImpl>(id, reactor, shared, std::move(config), ticks);
+}
+
+WorkerImpl::WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
+                       std::shared_ptr<const config::Config> config, bool ticks)
+    : id_(id),
+      reactor_(reactor),
+      shared_(shared),
+      config_(std::move(config)),
+      mailbox_(reactor.waker()) {
+  reactor_.set_user(*this);
+  reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);
+  if (ticks) {
+    next_tick_ = reactor_.now();
+    reactor_.set_timer(next_tick_);
+  }
+}
+
+WorkerImpl::~WorkerImpl() {
+  for (auto& [number, client] : clients_) {
+    if (client->pool && client->in_list != ClientList::Count) {
+      client->pool->list(client->in_list).remove(*client);
+    }
+  }
+  for (auto& [slot, server] : servers_) {
+    if (server->pool && server->in_list != ServerList::Count) {
+      server->pool->list(server->in_list).remove(*server);
+    }
+  }
+}
+
+// --- Turns ----------------------------------------------------------------------------------------
+
+void WorkerImpl::on_timer() {
+  Turn turn(*this);
+  while (base::Deadline* due = deadlines_.pop_due(now())) {
+    switch (due->kind) {
+      case 0:
+        client_deadline(*static_cast<Client*>(due->owner));
+        break;
+      case 1:
+        server_deadline(*static_cast<Server*>(due->owner));
+        break;
+      default:
+        end_cancel(*static_cast<CancelJob*>(due->owner));
+        break;
+    }
+  }
+  if (next_tick_ <= now()) {
+    next_tick_ = now() + kTick;
+    shared_.ledger.tick(now(), actions_);
+  }
+}
+
+void WorkerImpl::on_wake() {
+  Turn turn(*this);
+  std::vector<Message> messages;
+  messages.swap(messages_);
+  mailbox_.drain(messages);
+  for (Message& message : messages) {
+    handle(message);
+    if (!actions_.empty() || !gives_.empty()) end_turn();
+  }
+  messages.clear();
+  messages.swap(messages_);  // keeps the capacity
+}
+
+void WorkerImpl::end_turn() {
+  while (!actions_.empty() || !gives_.empty()) {
+    if (!actions_.empty()) {
+      pool::Actions actions;
+      actions.swap(actions_);
+      for (pool::Action& action : actions) run_action(action);
+      continue;
+    }
+    auto gives = std::exchange(gives_, {});
+    for (auto& [slot, to] : gives) {
+      auto found = servers_.find(slot);
+      if (found == servers_.end() || found->second->dead) continue;  // lost() told the ledger
+      Server& server = *found->second;
+      if (to.to.worker != id_) {
+        if (server.in_list != ServerList::Count) {
+          server.pool->list(server.in_list).remove(server);
+          server.in_list = ServerList::Count;
+        }
+        deadlines_.disarm(server.deadline);
+        server.transport->detach();
+        server.pool = nullptr;
+        server.worker = nullptr;
+        ServerPtr moved = std::move(found->second);
+        servers_.erase(found);
+        shared_.workers[to.to.worker]->post(AdoptServer{std::move(moved), slot, to.ticket, to.to});
+        continue;
+      }
+      auto client = clients_.find(to.to.client);
+      if (client == clients_.end() || client->second->dead ||
+          client->second->ticket != to.ticket) {
+        checkin(server);  // it left between the decision and now
+      } else {
+        assign(*client->second, server);
+        resume_client(*client->second);
+      }
+    }
+  }
+  for (std::uint64_t number : std::exchange(dead_clients_, {})) clients_.erase(number);
+  for (pool::SlotId slot : std::exchange(dead_servers_, {})) servers_.erase(slot);
+  for (std::uint64_t number : std::exchange(dead_cancels_, {})) cancels_.erase(number);
+  reactor_.set_timer(std::min(deadlines_.next(), next_tick_));
+  if (quitting_ && quit_done_ && clients_.empty() && servers_.empty() && cancels_.empty()) {
+    std::exchange(quit_done_, {})();
+  }
+}
+
+void WorkerImpl::run_action(pool::Action& action) {
+  if (auto* open = std::get_if<pool::Open>(&action)) {
+    open_server(std::move(*open));
+  } else if (auto* to = std::get_if<pool::Give>(&action)) {
+    gives_.emplace_back(to->slot, *to);
+  } else if (auto* close = std::get_if<pool::Close>(&action)) {
+    if (close->home != id_) {
+      shared_.workers[close->home]->post(CloseServer{close->slot, close->reason});
+    } else {
+      auto found = servers_.find(close->slot);
+      if (found != servers_.end()) close_server(*found->second, close->reason);
+    }
+  } else if (auto* fail = std::get_if<pool::Fail>(&action)) {
+    if (fail->to.worker != id_) {
+      shared_.workers[fail->to.worker]->post(
+          FailClient{fail->ticket, fail->to.client, std::move(fail->error)});
+    } else {
+      fail_ticket(fail->ticket, fail->to.client, fail->error);
+    }
+  } else if (auto* forget = std::get_if<pool::Forget>(&action)) {
+    for (auto* worker : shared_.workers) worker->post(ForgetPool{forget->pool});
+    shared_.welcomes.forget(forget->pool);
+  }
+}
+
+void WorkerImpl::fail_ticket(pool::TicketId ticket, std::uint64_t number,
+                             const base::Error& error) {
+  auto found = clients_.find(number);
+  if (found == clients_.end() || found->second->dead || found->second->ticket != ticket) return;
+  found->second->ticket = 0;
+  fail_client(*found->second, error.code, error.text);
+}
+
+// --- Pools and configuration --------------------------------------------------------------------
+
+PoolView& WorkerImpl::view(pool::PoolId id) {
+  auto found = pools_.find(id);
+  if (found != pools_.end()) return *found->second;
+  pool::PoolInfo info = shared_.ledger.info(id);
+  auto made = std::make_unique<PoolView>();
+  made->id = id;
+  made->entry = std::move(info.database);
+  made->user = std::move(info.user);
+  made->welcome = shared_.welcomes.find(id);
+  refresh(*made);
+  return *pools_.emplace(id, std::move(made)).first->second;
+}
+
+void WorkerImpl::refresh(PoolView& pool) {
+  pool.mode = config_->pool_mode(*pool.entry, pool.user);
+  pool.query_timeout = config_->query_timeout(pool.user);
+  pool.idle_transaction_timeout = config_->idle_transaction_timeout(pool.user);
+  pool.transaction_timeout = config_->transaction_timeout(pool.user);
+}
+
+void WorkerImpl::apply_config(std::shared_ptr<const config::Config> config) {
+  config_ = std::move(config);
+  reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);
+  for (auto& [id, pool] : pools_) {
+    auto entry = config_->find_database(pool->entry->name);
+    if (!entry) continue;  // removed: its clients are killed by another message
+    if (entry->needs_reconnect(*pool->entry)) pool->welcome.reset();
+    pool->entry = std::move(entry);
+    refresh(*pool);
+  }
+  for (auto& [number, client] : clients_) {
+    if (client->dead || !client->pool) continue;
+    client->entry = client->pool->entry;
+    client->wait_timeout = config_->query_wait_timeout(*client->entry, client->user);
+    client->idle_timeout = config_->client_idle_timeout(client->user);
+    arm(client->deadline, client_due(*client));
+  }
+  for (auto& [slot, server] : servers_) {
+    if (!server->dead) arm(server->deadline, server_due(*server));
+  }
+}
+
+void WorkerImpl::move(Client& client, ClientList to) {
+  if (!client.pool) return;
+  if (client.in_list == to) return;
+  if (client.in_list != ClientList::Count) client.pool->list(client.in_list).remove(client);
+  client.in_list = to;
+  if (to != ClientList::Count) client.pool->list(to).push_back(client);
+}
+
+void WorkerImpl::move(Server& server, ServerList to) {
+  if (server.in_list == to) return;
+  if (server.in_list != ServerList::Count) server.pool->list(server.in_list).remove(server);
+  server.in_list = to;
+  if (to != ServerList::Count) server.pool->list(to).push_back(server);
+}
+
+// --- Timers -----------------------------------------------------------------------------------------
+
+void WorkerImpl::client_deadline(Client& client) {
+  if (client.dead) return;
+  const auto& settings = config_->settings;
+  TimePoint at = now();
+  if (client.closing) {  // it does not take its last words
+    close_client(client, "");
+    return;
+  }
+  if (!client.session.logged_in()) {
+    if (settings.client_login_timeout.count() > 0 &&
+        client.connected + settings.client_login_timeout <= at) {
+      bool down = client.session.state() == session::ClientSession::State::Welcome;
+      fail_client(client, wire::sqlstate::kCannotConnectNow,
+                  down ? "client_login_timeout (server down)" : "client_login_timeout");
+      return;
+    }
+  } else if (client.session.state() == session::ClientSession::State::Waiting && client.pool) {
+    if (base::deadline_after(client.wait_since, client.wait_timeout) <= at) {
+      fail_client(client, wire::sqlstate::kQueryCanceled, "query_wait_timeout",
+                  cat("No server of pool ", client.database, "/", client.pool->user,
+                      " became free within ",
+                      std::chrono::duration_cast<std::chrono::milliseconds>(client.wait_timeout)
+                          .count(),
+                      " ms."),
+                  "Look at SHOW POOLS; raise pool_size, or find what holds its servers.");
+      return;
+    }
+    if (base::deadline_after(client.request_at, settings.query_timeout) <= at) {
+      fail_client(client, wire::sqlstate::kQueryCanceled, "query_timeout");
+      return;
+    }
+    if (!client.notified &&
+        base::deadline_after(client.wait_since, settings.query_wait_notify) <= at) {
+      client.notified = true;
+      wire::append_notice(
+          client.session.out(),
+          {"NOTICE", "00000",
+           "No server connection available in postgres backend, client being queued"});
+      flush_client(client);
+      if (client.dead) return;
+    }
+  } else if (client.session.state() == session::ClientSession::State::Idle) {
+    if (base::deadline_after(client.last_activity, client.idle_timeout) <= at) {
+      fail_client(client, wire::sqlstate::kIdleSessionTimeout, "client_idle_timeout");
+      return;
+    }
+  }
+  arm(client.deadline, client_due(client));
+}
+
+TimePoint WorkerImpl::client_due(const Client& client) const {
+  const auto& settings = config_->settings;
+  using State = session::ClientSession::State;
+  if (!client.session.logged_in()) {
+    return base::deadline_after(client.connected, settings.client_login_timeout);
+  }
+  if (client.session.state() == State::Waiting && client.pool) {
+    TimePoint due = std::min(base::deadline_after(client.wait_since, client.wait_timeout),
+                             base::deadline_after(client.request_at, settings.query_timeout));
+    if (!client.notified) {
+      due = std::min(due, base::deadline_after(client.wait_since, settings.query_wait_notify));
+    }
+    return due;
+  }
+  if (client.session.state() == State::Idle && client.pool) {
+    return base::deadline_after(client.last_activity, client.idle_timeout);
+  }
+  return kNever;
+}
+
+// --- Log --------------------------------------------------------------------------------------------
+
+namespace {
+std::string pointer(const void* address) {
+  char text[24];
+  std::snprintf(text, sizeof text, "%p", address);
+  return text;
+}
+}  // namespace
+
+void WorkerImpl::log_client(base::Level level, const Client& client, std::string_view text) {
+  if (!shared_.log.enabled(level)) return;
+  shared_.log.write(
+      level, cat("C-", pointer(&client), ": ", client.database.empty() ? "(nodb)" : client.database,
+                 "/", client.user.empty() ? "(nouser)" : client.user, "@",
+                 client.transport ? client.transport->peer().text() : std::string("-"), " ", text));
+}
+
+void WorkerImpl::log_server(base::Level level, const Server& server, std::string_view text) {
+  if (!shared_.log.enabled(level)) return;
+  std::string place = server.transport
+                          ? server.transport->peer().text()
+                          : cat(server.host.name, ":", server.host.port);
+  shared_.log.write(level, cat("S-", pointer(&server), ": ",
+                               server.pool ? server.pool->entry->name : std::string("(nodb)"), "/",
+                               server.pool ? server.pool->user : std::string("(nouser)"), "@",
+                               place, " ", text));
+}
+
+}  // namespace howdah::worker

@@ -1,0 +1,199 @@
+// WorkerImpl: the verbs of a worker, in these files:
+//
+//   worker.cpp   turns, timers, pools    messages.cpp  the mailbox
+//                                        clients.cpp   client I/O and login
+//   servers.cpp  servers, own queries    pump.cpp      checkout, link, relay
+//   cancel.cpp   cancel requests         report.cpp    rows for SHOW
+//
+// A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
+// hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
+// of the outermost turn works them off.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "howdah/worker/worker.h"
+#include "worker/objects.h"
+
+namespace howdah::worker {
+
+// Marks on an output buffer: reading from the other side pauses above kHigh, resumes below kLow.
+inline constexpr std::size_t kHigh = 256 * 1024, kLow = 64 * 1024;
+// What a client may send ahead while it waits.
+inline constexpr std::size_t kMaxAhead = 64 * 1024;
+inline constexpr std::size_t kScratch = 64 * 1024;
+
+class WorkerImpl final : public Worker, public net::ReactorUser {
+ public:
+  WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
+             std::shared_ptr<const config::Config> config, bool ticks);
+  ~WorkerImpl() override;
+
+  net::Mailbox<Message>& mailbox() override { return mailbox_; }
+  std::size_t client_count() const override { return client_count_.load(std::memory_order_relaxed); }
+  void deal(NewClient client) override;
+  void on_quit(std::function<void()> done) override { quit_done_ = std::move(done); }
+  void on_timer() override;
+  void on_wake() override;
+
+  void client_ready(Client& client, bool readable, bool writable);
+  void server_ready(Server& server, bool readable, bool writable);
+  void cancel_ready(CancelJob& job, bool readable, bool writable);
+
+ private:
+  class Turn;
+  friend class Turn;
+
+  // --- worker.cpp
+  TimePoint now() { return reactor_.now(); }
+  void end_turn();
+  void run_action(pool::Action& action);
+  void fail_ticket(pool::TicketId ticket, std::uint64_t client, const base::Error& error);
+  void apply_config(std::shared_ptr<const config::Config> config);
+  PoolView& view(pool::PoolId id);
+  void refresh(PoolView& pool);
+  void move(Client& client, ClientList to);
+  void move(Server& server, ServerList to);
+  void arm(base::Deadline& deadline, TimePoint at) { deadlines_.arm(deadline, at); }
+  void client_deadline(Client& client);
+  void server_deadline(Server& server);
+  void log_client(base::Level level, const Client& client, std::string_view text);
+  void log_server(base::Level level, const Server& server, std::string_view text);
+
+  // --- messages.cpp
+  void handle(Message& message);
+  void on(NewClient& message);
+  void on(FetchServer& message);
+  void on(AdoptServer& message);
+  void on(CloseServer& message);
+  void on(FailClient& message);
+  void on(ForgetPool& message);
+  void on(CancelQuery& message);
+  void on(CancelDone& message);
+  void on(NewConfig& message);
+  void on(NewGate& message);
+  void on(Perform& message);
+  void on(Gather& message);
+  void on(ConsoleAnswer& message);
+  void on(KillClients& message);
+  void on(ForgetWelcome& message);
+  void on(Quit& message);
+
+  // --- clients.cpp
+  void accept(NewClient& message);
+  void read_client(Client& client);
+  void resume_client(Client& client);                 // offers client.in again
+  std::size_t process_client(Client& client, std::string_view bytes);
+  void flush_client(Client& client);
+  void send_to_client(Client& client, std::string_view bytes);
+  void look_up(Client& client);
+  void after_login_step(Client& client, session::ClientSession::Want want);
+  void start_hash(Client& client);
+  void begin_welcome(Client& client);
+  void finish_welcome(Client& client);
+  void fail_client(Client& client, std::string_view code, std::string_view text,
+                   std::string_view detail = {}, std::string_view hint = {});
+  void close_client(Client& client, std::string_view reason);
+  TimePoint client_due(const Client& client) const;
+  void pause(Client& client, Pause reason);
+  void resume(Client& client, Pause reason);
+  void update_watch(Client& client);
+
+  // --- pump.cpp
+  void request_server(Client& client);
+  void take_checkout(Client& client, pool::Checkout& answer);
+  void give(Server& server, const pool::Give& to);    // queued until the turn's end
+  void assign(Client& client, Server& server);
+  void link(Client& client, Server& server);
+  std::size_t relay_from_client(Client& client, std::string_view bytes);
+  std::size_t relay_from_server(Server& server, std::string_view bytes);
+  void send_to_server(Server& server, std::string_view bytes);
+  void settled(Server& server);
+  bool releasable(Client& client, Server& server) const;
+  void release(Client& client, Server& server);
+  void leave_server(Client& client);                  // the client goes; what becomes of its server
+  void cancel_wait(Client& client);
+
+  // --- servers.cpp
+  void open_server(pool::Open open);
+  void connect_server(Server& server);
+  void start_login(Server& server);
+  session::ServerSession::Login server_login(const PoolView& pool) const;
+  void read_server(Server& server);
+  std::size_t process_server(Server& server, std::string_view bytes);
+  void server_want(Server& server, session::ServerSession::Want want);
+  void server_logged_in(Server& server);
+  void server_usable(Server& server);                 // login and connect_query are behind it
+  void own_query_done(Server& server);
+  void run_query(Server& server, session::Purpose purpose, std::string_view sql);
+  void free_server(Server& server);                   // no client: reset if needed, check in
+  void checkin(Server& server);
+  void took(Server& server, pool::Checkin answer);
+  void flush_server(Server& server);
+  void connect_error(Server& server, std::string_view reason);
+  void server_lost(Server& server, std::string_view reason);
+  void close_server(Server& server, std::string_view reason);
+  TimePoint server_due(const Server& server) const;
+  void pause(Server& server, Pause reason);
+  void resume(Server& server, Pause reason);
+  void update_watch(Server& server);
+  void adopt(AdoptServer& message);
+  void fetch(const FetchServer& message);
+  void attach(ServerPtr server);
+
+  // --- cancel.cpp
+  void forward_cancel(Client& client);                // this client sent a CancelRequest
+  void cancel_query(const CancelQuery& message);
+  void start_cancel(Server& server, pool::Waiter from);
+  void end_cancel(CancelJob& job);
+  CancelKey new_key();
+
+  // --- report.cpp
+  admin::WorkerReport report(bool rows);
+  admin::SocketRow row(const Client& client) const;
+  admin::SocketRow row(const Server& server) const;
+
+  const pool::WorkerId id_;
+  net::Reactor& reactor_;
+  Shared& shared_;
+  std::shared_ptr<const config::Config> config_;
+  std::shared_ptr<const Gate> gate_ = std::make_shared<Gate>();
+  net::Mailbox<Message> mailbox_;
+  base::DeadlineHeap deadlines_;
+  TimePoint next_tick_ = base::kNever;
+  std::unordered_map<pool::PoolId, std::unique_ptr<PoolView>> pools_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
+  std::unordered_map<pool::SlotId, ServerPtr> servers_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<CancelJob>> cancels_;
+  std::unordered_map<std::uint64_t, Client*> keys_;
+  std::atomic<std::size_t> client_count_{0};
+  std::vector<std::pair<pool::SlotId, pool::Give>> gives_;
+  pool::Actions actions_;
+  std::vector<std::uint64_t> dead_clients_, dead_cancels_;
+  std::vector<pool::SlotId> dead_servers_;
+  std::vector<Message> messages_;
+  int turn_depth_ = 0;
+  bool quitting_ = false;
+  std::function<void()> quit_done_;
+  std::vector<char> scratch_ = std::vector<char>(kScratch);
+};
+
+class WorkerImpl::Turn {
+ public:
+  explicit Turn(WorkerImpl& worker) : worker_(worker) { ++worker_.turn_depth_; }
+  ~Turn() {
+    if (worker_.turn_depth_ == 1) worker_.end_turn();
+    --worker_.turn_depth_;
+  }
+
+ private:
+  WorkerImpl& worker_;
+};
+
+}  // namespace howdah::worker

@@ -1,0 +1,78 @@
+// From options to exit code; see the header.
+#include "app/run.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "app/daemon.h"
+#include "app/supervisor.h"
+#include "howdah/base/text.h"
+#include "howdah/config/loader.h"
+
+namespace howdah::app {
+
+using base::cat;
+
+namespace {
+
+int check(const config::Loaded& loaded, const Options& options) {
+  for (const auto& problem : loaded.problems) {
+    std::fprintf(stderr, "%s: %s\n", problem.where.c_str(), problem.text.c_str());
+  }
+  if (!loaded.config) {
+    std::fprintf(stderr, "%s: %zu problem%s\n", options.config.c_str(), loaded.problems.size(),
+                 loaded.problems.size() == 1 ? "" : "s");
+    return 1;
+  }
+  for (const std::string& warning : loaded.config->warnings) {
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  }
+  std::printf("%s: ok\n", options.config.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int run(const Options& options) {
+  signal(SIGPIPE, SIG_IGN);
+  config::Loaded loaded = config::load(options.config);
+  if (options.check) return check(loaded, options);
+  base::Log log;
+  auto fatal = [&log](std::string_view text) {
+    log.write(base::Level::Fatal, text);
+    return 1;
+  };
+  if (!loaded.config) {
+    for (const auto& problem : loaded.problems) log.error(cat(problem.where, ": ", problem.text));
+    return fatal("cannot load config file");
+  }
+  const config::Settings& settings = loaded.config->settings;
+  auto became = become_user(options.user.empty() ? settings.user : options.user);
+  if (!became) return fatal(became.error().text);
+
+  base::LogTargets targets;
+  targets.to_stderr = !options.quiet && !options.daemon;
+  targets.file = settings.logfile;
+  targets.syslog = settings.syslog;
+  targets.syslog_ident = settings.syslog_ident;
+  targets.syslog_facility = settings.syslog_facility;
+  targets.verbose = std::max(settings.verbose, options.verbose);
+  if (auto opened = log.open(targets); !opened) return fatal(opened.error().text);
+  for (const std::string& warning : loaded.config->warnings) log.warning(warning);
+
+  PidFile pidfile(settings.pidfile);
+  if (auto free = pidfile.check(); !free) return fatal(free.error().text);
+  if (options.daemon) {
+    if (settings.pidfile.empty()) return fatal("daemon needs pidfile configured");
+    if (auto done = daemonize(); !done) return fatal(done.error().text);
+  }
+  Supervisor supervisor(options, loaded.config, log);
+  if (auto listening = supervisor.listen(); !listening) return fatal(listening.error().text);
+  if (auto written = pidfile.write(); !written) return fatal(written.error().text);
+  return supervisor.run();
+}
+
+}  // namespace howdah::app

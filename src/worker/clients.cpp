@@ -371,7 +371,7 @@ void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_
   const auto& settings = config_->settings;
   if (client.server) leave_server(client);
   if (client.ticket) cancel_wait(client);
-  if (settings.log_pooler_errors && client.session.state() != ClientSession::State::Closed) {
+  if (settings.log_pooler_errors) {
     log_client(Level::Warning, client, cat("pooler error: ", text));
   }
   client.session.fail({"FATAL", code, text, detail, hint});

@@ -124,6 +124,7 @@ struct PoolView {
   pool::PoolId id = 0;
   std::shared_ptr<const config::Database> entry;
   std::string user;
+  bool removed = false;  // its entry is gone from the configuration
   config::PoolMode mode = config::PoolMode::Session;
   Duration query_timeout{}, idle_transaction_timeout{}, transaction_timeout{};
   std::shared_ptr<const Welcome> welcome;

@@ -146,22 +146,17 @@ std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes
   session::ServerSession& session = *server.session;
   auto taken = session.stream().forward(bytes, session.names(), session.parameters(),
                                         &client.session.parameters(), session.owed());
+  if (taken.event == ServerStream::Event::Violation) {
+    server_lost(server, session.stream().error());
+    return bytes.size();
+  }
   if (taken.forward > 0) {
     server.pool->counters.sent += taken.forward;
     server.last_packet = now();
     send_to_client(client, bytes.substr(0, taken.forward));
     if (server.dead || server.client != &client) return taken.forward;
   }
-  switch (taken.event) {
-    case ServerStream::Event::Bytes:
-      break;
-    case ServerStream::Event::Settled:
-      settled(server);
-      break;
-    case ServerStream::Event::Violation:
-      server_lost(server, session.stream().error());
-      return bytes.size();
-  }
+  if (taken.event == ServerStream::Event::Settled) settled(server);
   return taken.forward;
 }
 

@@ -202,13 +202,21 @@ void WorkerImpl::apply_config(std::shared_ptr<const config::Config> config) {
   reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);
   for (auto& [id, pool] : pools_) {
     auto entry = config_->find_database(pool->entry->name);
-    if (!entry) continue;  // removed: its clients are killed by another message
-    if (entry->needs_reconnect(*pool->entry)) pool->welcome.reset();
+    pool->removed = !entry;
+    if (!entry) continue;
+    if (entry->needs_reconnect(*pool->entry)) {
+      pool->welcome.reset();
+      shared_.welcomes.forget(id);
+    }
     pool->entry = std::move(entry);
     refresh(*pool);
   }
   for (auto& [number, client] : clients_) {
     if (client->dead || !client->pool) continue;
+    if (client->pool->removed) {
+      fail_client(*client, wire::sqlstate::kAdminShutdown, "database removed");
+      continue;
+    }
     client->entry = client->pool->entry;
     client->wait_timeout = config_->query_wait_timeout(*client->entry, client->user);
     client->idle_timeout = config_->client_idle_timeout(client->user);

@@ -60,15 +60,13 @@ void Supervisor::apply(std::shared_ptr<const config::Config> config) {
   bool secrets_changed = config_->userlist != config->userlist;
   config_ = std::move(config);
   if (secrets_changed) shared_.credentials.clear();
-  post_all([&] { return worker::NewConfig{config_}; });
+  post_all([&] { return worker::NewConfig{config_}; });  // also ends the clients of removed entries
   for (const std::string& name : changes.removed_databases) {
     log_.warning(cat("dropping database '", name,
                      "' as it does not exist anymore or inactive auto-database"));
-    post_all([&] { return worker::KillClients{name, 0, {"57P01", "database removed"}}; });
   }
-  for (const std::string& name : changes.reconnect_databases) {
-    post_all([&] { return worker::ForgetWelcome{name}; });
-  }
+  net::Listener::Options how = listener_options();
+  for (auto& one : tcp_) one->retune(how);
   pool::Actions actions;
   ledger_.reconfigure(config_, reactor_->now(), actions);
   perform(std::move(actions));

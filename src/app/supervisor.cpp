@@ -58,9 +58,8 @@ Supervisor::~Supervisor() {
   threads_.clear();
 }
 
-Status Supervisor::listen() {
+net::Listener::Options Supervisor::listener_options() const {
   const auto& settings = config_->settings;
-  auto port = static_cast<std::uint16_t>(settings.listen_port);
   net::Listener::Options how;
   how.backlog = settings.listen_backlog;
   how.reuse_port = settings.so_reuseport;
@@ -69,6 +68,13 @@ Status Supervisor::listen() {
              settings.tcp_keepintvl,   settings.tcp_socket_buffer,  settings.tcp_user_timeout};
   how.unix_mode = settings.unix_socket_mode;
   how.unix_group = settings.unix_socket_group;
+  return how;
+}
+
+Status Supervisor::listen() {
+  const auto& settings = config_->settings;
+  auto port = static_cast<std::uint16_t>(settings.listen_port);
+  net::Listener::Options how = listener_options();
   if (!settings.unix_socket_dir.empty()) {
     auto made = net::Listener::unix_socket(settings.unix_socket_dir, port, how);
     if (!made) return made.error();
@@ -77,7 +83,11 @@ Status Supervisor::listen() {
   for (const std::string& name : settings.listen_addr) {
     std::vector<std::string> warnings;
     auto made = net::Listener::tcp(name, port, how, warnings);
-    for (const std::string& warning : warnings) log_.warning(warning);
+    for (const std::string& warning : warnings) {
+      bool no_such_name = made.empty() && warning.find("getaddrinfo") != std::string::npos;
+      if (no_such_name) return base::Error{"config", warning};
+      log_.warning(warning);
+    }
     for (auto& one : made) tcp_.push_back(std::move(one));
   }
   if (!settings.listen_addr.empty() && tcp_.empty()) {
@@ -139,6 +149,7 @@ int Supervisor::run() {
   }
   log_.info(cat("process up: ", kCompatVersion, " (howdah ", kVersion, "), worker threads: ",
                 static_cast<int>(count)));
+  stats_.period({}, reactor_->now());
   next_stats_ = reactor_->now() + config_->settings.stats_period;
   reactor_->set_timer(reactor_->now() + kLook);
   reactor_->run();

@@ -91,6 +91,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   base::Status known_database(const std::string& database, std::string_view verb) const;
   std::size_t clients() const;
   void log_limits();
+  net::Listener::Options listener_options() const;
 
   const Options options_;
   std::shared_ptr<const config::Config> config_;

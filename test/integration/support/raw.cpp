@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -239,6 +240,27 @@ ErrorReport RawClient::until_closed(Millis patience) {
     if (message.type == 'E' && report.message.empty()) report = parse_error(message.body);
   }
   return report;
+}
+
+long RawClient::skip_message(char type, Millis patience) {
+  while (true) {
+    while (buffer_.size() < 5) {
+      if (!fill(patience)) throw std::runtime_error("closed");
+    }
+    if (buffer_[0] != type) {
+      read(patience);
+      continue;
+    }
+    long size = static_cast<long>(u32({&buffer_[1], 4})) - 4;
+    buffer_.erase(0, 5);
+    for (long left = size; left > 0;) {
+      if (buffer_.empty() && !fill(patience)) throw std::runtime_error("closed");
+      auto taken = std::min(left, static_cast<long>(buffer_.size()));
+      buffer_.erase(0, static_cast<std::size_t>(taken));
+      left -= taken;
+    }
+    return size;
+  }
 }
 
 bool RawClient::quiet_for(Millis span) {

@@ -70,6 +70,8 @@ class RawClient {
   std::string types_until(char type, Millis patience = kPatience);
   // Reads to the end; the first ErrorResponse on the way.
   ErrorReport until_closed(Millis patience = kPatience);
+  // Reads up to and with the first message of that type without keeping its body; the body's size.
+  long skip_message(char type, Millis patience = kPatience);
   bool quiet_for(Millis span);  // nothing came, and it is not closed
   void shutdown_write();
   void reset();  // closes with RST

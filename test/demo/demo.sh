@@ -1,145 +1,168 @@
-#!/bin/bash
-# make demo: demo.sh HOWDAH_BINARY. A throw-away PostgreSQL primary with two streaming replicas and howdah in
-# front of them, on loopback. Shows where reads and writes go, then stays until Ctrl-C and removes everything.
-#   DEMO_PORT=6432   howdah's port, 0 = one that is free; the clusters' ports are picked free
-#   DEMO_ONCE=1      shows, checks what it shows, and leaves
-set -euo pipefail
-binary=$(realpath "$1")
+#!/bin/sh
+# The demo: a throw-away PostgreSQL primary with two streaming replicas, howdah in front of them, a
+# few queries that show what goes where; then it stays up until Ctrl-C and removes everything.
+#   demo.sh HOWDAH_BINARY      DEMO_PORT (6432): where howdah listens; DEMO_ONCE=1: show and end
+set -eu
+binary=$1
 port=${DEMO_PORT:-6432}
-pg=/usr/lib/postgresql/15/bin
-
-fail() { echo "demo: $*" >&2; exit 1; }
-busy() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-free_port() {
-  local candidate
-  for _ in $(seq 200); do
-    candidate=$((20000 + RANDOM % 30000))
-    case " ${ports:-} " in *" $candidate "*) continue ;; esac
-    busy "$candidate" || { echo "$candidate"; return; }
-  done
-  fail "no free port found"
-}
-[ "$port" != 0 ] || port=$(free_port)
-busy "$port" && fail "port $port is in use: stop what listens there, or DEMO_PORT=<another> make demo"
-[ -x "$pg/initdb" ] || fail "PostgreSQL 15 is missing: make deps"
-
-# PostgreSQL does not run as root.
-as=()
-if [ "$(id -u)" = 0 ]; then
-  owner=postgres
-  id "$owner" >/dev/null 2>&1 || owner=nobody
-  as=(setpriv "--reuid=$owner" "--regid=$(id -g "$owner")" --init-groups env HOME=/tmp)
-fi
+pg_bin=
+for version in 15 16 17 18; do
+  [ -n "$pg_bin" ] || [ ! -x /usr/lib/postgresql/$version/bin/initdb ] || pg_bin=/usr/lib/postgresql/$version/bin
+done
+[ -n "$pg_bin" ] || { echo "no PostgreSQL server programs: run make deps" >&2; exit 1; }
 
 dir=$(mktemp -d /tmp/howdah-demo.XXXXXX)
-clusters=() pooler=
-cleanup() {
-  trap - EXIT INT TERM
-  [ -z "$pooler" ] || { kill -QUIT "$pooler" 2>/dev/null || true; wait "$pooler" 2>/dev/null || true; }
-  for name in "${clusters[@]}"; do
-    "${as[@]}" "$pg/pg_ctl" -D "$dir/$name" -m immediate -w stop >/dev/null 2>&1 || true
+children=
+finish() {
+  trap - EXIT INT TERM HUP
+  # Newest first: howdah, the replicas, the primary.
+  for pid in $children; do
+    kill -QUIT "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
   done
   rm -rf "$dir"
 }
-trap cleanup EXIT
-trap 'echo; echo "demo: stopping"; exit 0' INT TERM
-[ ${#as[@]} = 0 ] || chown "$owner" "$dir"
-chmod 755 "$dir"
-cd "$dir"
+trap finish EXIT
+trap 'echo; exit 0' INT TERM HUP
 
-quiet() { "$@" >"$dir/step.log" 2>&1 || { cat "$dir/step.log" >&2; fail "failed: $*"; }; }
-start_cluster() {  # name port
-  printf "port = %s\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '%s'\nfsync = off\n" \
-    "$2" "$dir" >"$dir/extra.conf"
-  cat "$dir/extra.conf" >>"$dir/$1/postgresql.conf"
-  clusters+=("$1")
-  quiet "${as[@]}" "$pg/pg_ctl" -D "$dir/$1" -l "$dir/$1/log.txt" -w -t 120 start
+# PostgreSQL and howdah refuse to be root.
+if [ "$(id -u)" = 0 ]; then
+  user=postgres
+  id $user >/dev/null 2>&1 || user=nobody
+  chown "$user" "$dir"
+  as_user="setpriv --reuid=$user --regid=$(id -g $user) --clear-groups"
+else
+  as_user=setpriv
+fi
+cp "$binary" "$dir/howdah"
+chmod 755 "$dir/howdah"
+
+# Runs a program in the background, ended with this script however that ends.
+start() {
+  name=$1
+  shift
+  $as_user --pdeathsig QUIT "$@" >>"$dir/$name.log" 2>&1 &
+  children="$! $children"
 }
 
-echo "demo: starting a primary and two replicas ..."
-primary_port=$(free_port); ports="$port $primary_port"
-quiet "${as[@]}" "$pg/initdb" -D "$dir/primary" -U postgres -A trust --no-sync
-start_cluster primary "$primary_port"
-sql() { psql -X -q -h 127.0.0.1 -U "${3:-demo}" -p "$1" -d "${4:-acs}" -At -v ON_ERROR_STOP=1 -c "$2"; }
-sql "$primary_port" "create role demo login" postgres postgres
-sql "$primary_port" "create database acs owner demo" postgres postgres
-sql "$primary_port" "create table devices(id serial primary key, serial_number text, seen timestamptz default now())"
-for n in 1 2; do
-  quiet "${as[@]}" "$pg/pg_basebackup" -h 127.0.0.1 -p "$primary_port" -U postgres -D "$dir/replica$n" -R -X stream -c fast --no-sync
-  replica_port=$(free_port); ports="$ports $replica_port"
-  start_cluster "replica$n" "$replica_port"
-  eval "replica${n}_port=$replica_port"
+# Waits for a command to succeed.
+await() {
+  what=$1
+  shift
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ $tries -gt 600 ]; then
+      echo "$what did not come about; the logs:" >&2
+      tail -n 20 "$dir"/*.log >&2
+      exit 1
+    fi
+    sleep 0.1
+  done
+}
+
+free_port() {
+  python3 - "$@" <<'PY'
+import random, socket, sys
+while True:
+    port = random.randint(15000, 29999)
+    try:
+        for address in sys.argv[1:]:
+            with socket.socket() as s:
+                s.bind((address, port))
+    except OSError:
+        continue
+    print(port)
+    break
+PY
+}
+
+if ! python3 -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$port" 2>/dev/null; then
+  echo "port $port is taken: DEMO_PORT=7432 make demo" >&2
+  exit 1
+fi
+
+# A host list has one port, so the three clusters differ by address.
+pg_port=$(free_port 127.0.0.1 127.0.0.2 127.0.0.3)
+
+start_cluster() { # NAME ADDRESS
+  start "$1" "$pg_bin/postgres" -D "$dir/$1" -p "$pg_port" -c listen_addresses="$2" \
+    -c unix_socket_directories= -c fsync=off -c shared_buffers=32MB -c max_connections=100
+  await "the $1" "$pg_bin/pg_isready" -q -h "$2" -p "$pg_port" -U demo -d postgres
+}
+
+echo "starting a primary and two replicas ..."
+$as_user "$pg_bin/initdb" -D "$dir/primary" -U demo -A trust -N --no-instructions -E UTF8 \
+  --locale=C.UTF-8 >"$dir/initdb.log"
+start_cluster primary 127.0.0.1
+"$pg_bin/psql" -X -q -h 127.0.0.1 -p "$pg_port" -U demo postgres -c 'create database acs'
+for replica in 2 3; do
+  $as_user "$pg_bin/pg_basebackup" -h 127.0.0.1 -p "$pg_port" -U demo -D "$dir/replica$replica" -R \
+    -c fast --no-sync
+  start_cluster "replica$replica" "127.0.0.$replica"
 done
 
-# The replicas as PgBouncer's host list; each with its own port.
 cat >"$dir/howdah.ini" <<INI
 [databases]
-acs_primary = host=127.0.0.1 port=$primary_port dbname=acs
-acs_replica = host=127.0.0.1,127.0.0.1 port=$replica1_port,$replica2_port dbname=acs min_pool_size=2
+acs_primary = host=127.0.0.1 port=$pg_port dbname=acs
+acs_replica = host=127.0.0.2,127.0.0.3 port=$pg_port dbname=acs
 
 [howdah]
 listen_addr = 127.0.0.1
 listen_port = $port
-unix_socket_dir = $dir
+unix_socket_dir =
+pool_mode = transaction
+default_pool_size = 10
+max_client_conn = 2000
 auth_type = trust
 auth_file = $dir/userlist.txt
 admin_users = demo
-pool_mode = transaction
-max_client_conn = 1000
-; reads take turns: an idle server is used again last
-server_round_robin = 1
 INI
 echo '"demo" ""' >"$dir/userlist.txt"
-cp "$binary" "$dir/howdah"   # readable for the unprivileged user, wherever the build is
-"${as[@]}" "$dir/howdah" -q "$dir/howdah.ini" >"$dir/howdah.log" 2>&1 &
-pooler=$!
-for _ in $(seq 600); do
-  busy "$port" && break
-  kill -0 "$pooler" 2>/dev/null || { cat "$dir/howdah.log" >&2; fail "howdah did not start"; }
-  sleep 0.1
-done
+start howdah "$dir/howdah" "$dir/howdah.ini"
 
-through() { sql "$port" "$1" demo "$2"; }
-echo
-echo "A write, through acs_primary:"
-through "insert into devices(serial_number) values ('ABC123') returning 'device ' || id || ' stored on port ' || inet_server_port() || ', in recovery: ' || pg_is_in_recovery()" acs_primary
-written=$(through "select pg_current_wal_lsn()" acs_primary)
-for replica in "$replica1_port" "$replica2_port"; do
-  for _ in $(seq 600); do
-    [ "$(sql "$replica" "select pg_last_wal_replay_lsn() >= '$written'")" = t ] && break
-    sleep 0.1
-  done
-done
-for _ in $(seq 600); do  # min_pool_size opens one server to each replica
-  [ "$(sql "$port" "show servers" demo howdah | grep -c '|acs_replica|none|idle|')" -ge 2 ] && break
-  through "select 1" acs_replica >/dev/null
-  sleep 0.1
-done
-echo "Six reads, through acs_replica:"
-for _ in 1 2 3 4 5 6; do
-  through "select count(*) || ' device(s) seen on port ' || inet_server_port() || ', in recovery: ' || pg_is_in_recovery() from devices" acs_replica
-done | tee "$dir/reads.txt"
-echo "A write through acs_replica is refused by PostgreSQL:"
-through "insert into devices(serial_number) values ('nope')" acs_replica 2>&1 | sed 's/^/  /' || true
-echo
-sql "$port" "show version" demo howdah
-psql -X -h 127.0.0.1 -p "$port" -U demo -d howdah -c "show databases" | cut -c1-100
+query() { # ENTRY SQL
+  psql -X -q -A -t -h 127.0.0.1 -p "$port" -U demo "$1" -c "$2"
+}
+await howdah query howdah 'SHOW VERSION'
 
-if [ "${DEMO_ONCE:-}" = 1 ]; then
-  [ "$(grep -c "port $replica1_port, in recovery: true" reads.txt)" -ge 1 ] || fail "no read went to replica 1"
-  [ "$(grep -c "port $replica2_port, in recovery: true" reads.txt)" -ge 1 ] || fail "no read went to replica 2"
-  exit 0
-fi
+where="select case when pg_is_in_recovery() then 'replica' else 'primary' end || ' ' || host(inet_server_addr()) || ':' || inet_server_port()"
+show() { # ENTRY SQL
+  answer=$(psql -X -A -t -h 127.0.0.1 -p "$port" -U demo "$1" -c "$2" 2>&1 | head -n 1) || true
+  printf '  %-12s %-52s %s\n' "$1" "$2" "$answer"
+}
+on_replicas() { [ "$(query acs_replica 'select count(*) from devices')" = 3 ]; }
+
+echo
+echo "Where queries go:"
+for entry in acs_primary acs_replica acs_replica; do
+  printf '  %-12s %-52s %s\n' "$entry" "select ... inet_server_addr()" "$(query $entry "begin; $where; commit")"
+done
+printf '  %-12s %-52s %s\n' acs_replica "two clients at once" "$(
+  { query acs_replica "begin; select pg_sleep(0.5); $where; commit" | tail -n 1 &
+    query acs_replica "begin; select pg_sleep(0.5); $where; commit" | tail -n 1
+    wait; } | sort | tr '\n' ' ')"
+show acs_primary "create table devices (id int, name text)"
+show acs_primary "insert into devices select generate_series(1, 3)"
+await "the write on the replicas" on_replicas
+show acs_replica "select count(*) from devices"
+show acs_replica "insert into devices values (4, 'no')"
+show acs_primary "select count(*) from devices"
+echo
+echo "SHOW POOLS, some of its columns:"
+psql -X -A -F ' ' -h 127.0.0.1 -p "$port" -U demo howdah -c 'SHOW POOLS' |
+  awk 'NF > 9 { printf "  %-12s %-10s %-10s %-11s %-10s %s\n", $1, $2, $3, $4, $7, $10 }'
+
+[ "${DEMO_ONCE:-0}" = 1 ] && exit 0
 cat <<TXT
 
-howdah runs on port $port (ports behind it: primary $primary_port, replicas $replica1_port and $replica2_port). Try, from another shell:
-
-  psql -h 127.0.0.1 -p $port -U demo acs_primary
-  psql -h 127.0.0.1 -p $port -U demo acs_replica
+howdah listens on 127.0.0.1:$port, user demo, no password. From another shell:
+  psql -h 127.0.0.1 -p $port -U demo acs_primary     # writes
+  psql -h 127.0.0.1 -p $port -U demo acs_replica     # reads, spread over the replicas
   psql -h 127.0.0.1 -p $port -U demo howdah -c 'SHOW POOLS'
-  pgbench -i -s 10 -h 127.0.0.1 -p $port -U demo acs_primary
-  pgbench -c 200 -j 2 -T 20 -h 127.0.0.1 -p $port -U demo acs_primary
-
-Ctrl-C ends it and removes everything ($dir).
+  $pg_bin/pgbench -h 127.0.0.1 -p $port -U demo -i acs_primary
+  $pg_bin/pgbench -h 127.0.0.1 -p $port -U demo -c 50 -j 2 -T 10 acs_primary
+Configuration and logs: $dir.  Ctrl-C ends and removes everything.
 TXT
-wait "$pooler" || fail "howdah ended: $(tail -n 3 "$dir/howdah.log")"
+# Until a signal, or until howdah ends by itself.
+wait "${children%% *}" || { echo "howdah ended:"; tail -n 20 "$dir/howdah.log"; exit 1; }

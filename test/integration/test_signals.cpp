@@ -148,7 +148,8 @@ TEST_CASE("SIGUSR1 pauses and SIGUSR2 resumes") {
   eventually("paused", [&] { return pooler.show("STATE", {{"key", "paused"}}).at("value") == "yes"; });
   client.send("select 2");
   eventually("queued", [&] { return pooler.pool("db", "postgres", "cl_waiting") == 1; });
-  CHECK(primary().backends("signals") == 0);
+  eventually("its servers are closed", [] { return primary().backends("signals") == 0; });
+  CHECK(!client.has_answer());
   pooler.process().signal(SIGUSR2);
   CHECK(client.last().at(0, 0) == "2");
 }

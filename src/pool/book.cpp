@@ -174,7 +174,8 @@ void Book::set_state(Slot& slot, SlotState to) {
 
 void Book::link_idle(Slot& slot) {
   for (std::size_t kind = 0; kind < kScopeKinds; ++kind)
-    if (slot.pool->scopes[kind]->limit != 0) slot.pool->scopes[kind]->idle.push_back(slot.idle[kind]);
+    if (slot.pool->scopes[kind]->limit != 0)
+      slot.pool->scopes[kind]->idle.push_back(slot.idle[kind]);
 }
 
 void Book::unlink_idle(Slot& slot) {

@@ -1,5 +1,5 @@
-// All the rules of the ledger, without its lock: Ledger (ledger.cpp) calls one function of Book under
-// one mutex and does nothing else. The rules in words: README.md. Members by topic:
+// All the rules of the ledger, without its lock: Ledger (ledger.cpp) calls one function of Book
+// under one mutex and does nothing else. The rules in words: README.md. Members by topic:
 //   book.cpp: pools, slots, tickets, scopes   checkout.cpp: a server goes from hand to hand
 //   growth.cpp: what may be opened, failures  tick.cpp: what time alone makes due
 //   reload.cpp: reconfigure, pause, drain     audit.cpp: snapshot, invariants

@@ -35,9 +35,9 @@ Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actio
       return Fetch{slot->id, slot->home, ticket.id};
     }
     if (pool.login_error && pool.live() == 0 && !ready_host(pool, now)) {
-      return Refused{{pool.login_error->code,
-                      base::cat("server login has been failing, cached error: ",
-                                pool.login_error->text, " (server_login_retry)")}};
+      return Refused{
+          {pool.login_error->code, base::cat("server login has been failing, cached error: ",
+                                             pool.login_error->text, " (server_login_retry)")}};
     }
   }
   Ticket& ticket = new_ticket(pool, who, since);

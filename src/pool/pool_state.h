@@ -51,13 +51,13 @@ struct Slot {
   Pool* pool = nullptr;
   Ticket* ticket = nullptr;  // Promised: to whom; null = the promise is void
   SlotState state = SlotState::Connecting;
-  WorkerId home = 0;         // the worker it is parked on or was promised by
+  WorkerId home = 0;  // the worker it is parked on or was promised by
   std::uint32_t host = 0;
-  std::uint32_t epoch = 0;   // the pool's when it was opened; older = obsolete
-  TimePoint since{};         // of the connect, and from the login on of the login
+  std::uint32_t epoch = 0;  // the pool's when it was opened; older = obsolete
+  TimePoint since{};        // of the connect, and from the login on of the login
   TimePoint idle_since{};
   base::Link<Slot> in_pool;
-  base::Link<Slot> on_worker;  // Parked only
+  base::Link<Slot> on_worker;              // Parked only
   std::array<IdleNode, kScopeKinds> idle;  // Parked only, in scopes that have a limit
 };
 
@@ -80,7 +80,7 @@ struct Scope {
   std::size_t servers = 0;  // slots in any state
   std::size_t closing = 0;  // of these: room that is on its way
   std::size_t pools = 0;
-  bool paused = false;      // PAUSE db
+  bool paused = false;                                  // PAUSE db
   base::List<IdleNode, &IdleNode::link> idle;           // longest idle first; only with a limit
   base::List<BlockedNode, &BlockedNode::link> blocked;  // pools that may grow but for this limit
   bool full() const { return limit != 0 && servers >= limit; }
@@ -112,9 +112,9 @@ struct Pool {
   using SlotList = base::List<Slot, &Slot::in_pool>;
   using WorkerList = base::List<Slot, &Slot::on_worker>;
   using Queue = base::List<Ticket, &Ticket::link>;
-  std::array<SlotList, kSlotStates> slots;   // by state; Parked: longest idle first
-  std::unique_ptr<WorkerList[]> parked_on;   // by worker
-  Queue waiting;                             // by (since, sequence)
+  std::array<SlotList, kSlotStates> slots;  // by state; Parked: longest idle first
+  std::unique_ptr<WorkerList[]> parked_on;  // by worker
+  Queue waiting;                            // by (since, sequence)
   Queue promised;
 
   std::uint32_t epoch = 0;  // grows when all present servers become obsolete
@@ -128,8 +128,8 @@ struct Pool {
   TimePoint idle_since{};
   TimePoint newest_since = TimePoint::min();
   TimePoint resumed_at = TimePoint::min();
-  TimePoint lifetime_check = kNeverChecked;         // when to look at ages next
-  TimePoint lifetime_next = TimePoint::min();       // closings of old servers are spaced
+  TimePoint lifetime_check = kNeverChecked;    // when to look at ages next
+  TimePoint lifetime_next = TimePoint::min();  // closings of old servers are spaced
   base::Deadline attention;
   std::array<BlockedNode, kScopeKinds> blocked;
 
@@ -145,9 +145,7 @@ struct Pool {
   // All that are not on their way out.
   std::size_t live() const { return usable() + in(SlotState::Connecting).size(); }
   std::size_t count() const { return live() + in(SlotState::Closing).size(); }
-  bool empty() const {
-    return clients == 0 && count() == 0 && waiting.empty() && promised.empty();
-  }
+  bool empty() const { return clients == 0 && count() == 0 && waiting.empty() && promised.empty(); }
 };
 
 }  // namespace howdah::pool

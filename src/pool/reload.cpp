@@ -36,8 +36,8 @@ void Book::set_entry(Pool& pool, std::shared_ptr<const config::Database> entry, 
     make_obsolete(pool, "database configuration changed", actions);
     return fail_waiters(pool, removed_error_, actions);
   }
-  bool changed = entry->needs_reconnect(*pool.entry) ||
-                 entry->hosts.size() != pool.entry->hosts.size();
+  bool changed =
+      entry->needs_reconnect(*pool.entry) || entry->hosts.size() != pool.entry->hosts.size();
   pool.removed = false;
   pool.entry = std::move(entry);
   if (changed) make_obsolete(pool, "connect string changed", actions);
@@ -61,9 +61,8 @@ void Book::relink_scopes() {
       parked.push_back(&slot);
     });
   });
-  std::stable_sort(parked.begin(), parked.end(), [](const Slot* a, const Slot* b) {
-    return a->idle_since < b->idle_since;
-  });
+  std::stable_sort(parked.begin(), parked.end(),
+                   [](const Slot* a, const Slot* b) { return a->idle_since < b->idle_since; });
   for (Slot* slot : parked) link_idle(*slot);
 }
 

@@ -1,6 +1,6 @@
 // Storage for slots and tickets: objects that never move, found by a number that is never reused.
-// id = generation (high half) and index (low half). Freed objects are kept for the next take(), so a
-// steady load allocates nothing. T must have a member `id`, 0 while it is free.
+// id = generation (high half) and index (low half). Freed objects are kept for the next take(), so
+// a steady load allocates nothing. T must have a member `id`, 0 while it is free.
 #pragma once
 
 #include <cstddef>

@@ -120,9 +120,8 @@ void LedgerWorld::ask(Client& client, bool again) {
   client.ticket = fetch->ticket;
   client.promised = true;
   server.promised_to = fetch->ticket;
-  post(worker, fetch->home, [this, f = *fetch, worker] {
-    fetch_asked(f.home, f.slot, f.ticket, worker);
-  });
+  post(worker, fetch->home,
+       [this, f = *fetch, worker] { fetch_asked(f.home, f.slot, f.ticket, worker); });
 }
 
 void LedgerWorld::link(Client& client, Server& server) {

@@ -1,5 +1,5 @@
-// The operator of the simulated world: reloads, pauses, broken hosts, jumps in time; and the ends of
-// a history, where nothing may be left hanging.
+// The operator of the simulated world: reloads, pauses, broken hosts, jumps in time; and the ends
+// of a history, where nothing may be left hanging.
 #include <chrono>
 
 #include "sim/ledger_world.h"
@@ -64,7 +64,8 @@ void LedgerWorld::reload(std::shared_ptr<config::Config> config) {
 
 void LedgerWorld::operate() {
   if (phase_ != Phase::Storm) return;
-  std::string which = random_.chance(40) ? "" : std::string(1, static_cast<char>('a' + random_.below(3)));
+  std::string which =
+      random_.chance(40) ? "" : std::string(1, static_cast<char>('a' + random_.below(3)));
   WorkerId worker = static_cast<WorkerId>(random_.below(workers_));
   switch (random_.below(8)) {
     case 0:
@@ -134,8 +135,13 @@ void LedgerWorld::freeze() {
       after_event();
     }
   run_until(now_ + 500ms);  // pauses end
-  reload(make_config());
-  after_event();
+  // A reload makes the ledger look at every pool, and so hides what it forgot to look at by itself:
+  // only where there is no other way to come to rest.
+  Duration lifetime = config_->settings.server_lifetime;
+  if (config_->databases.size() < 3 || (lifetime > 0us && lifetime < 3600s) || random_.chance(20)) {
+    reload(make_config());
+    after_event();
+  }
   run_until(now_ + 6s);
   check_settled();
   check_nothing_more_to_open();
@@ -158,7 +164,8 @@ void LedgerWorld::calm() {
           row.promised, " promised, ", row.closing, " closing, ", row.paused ? "paused" : "");
   check_settled();
   for (auto& client : clients_)
-    expect(client.state != ClientState::Waiting, "a client waits though every server was given back");
+    expect(client.state != ClientState::Waiting,
+           "a client waits though every server was given back");
 }
 
 void LedgerWorld::drain() {

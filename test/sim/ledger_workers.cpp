@@ -37,9 +37,8 @@ void LedgerWorld::act(WorkerId worker) {
       ++totals_.sent;
       client->promised = true;
       server.promised_to = send->ticket;
-      post(worker, send->home, [this, s = *send] {
-        fetch_asked(s.home, s.slot, s.ticket, s.to.worker);
-      });
+      post(worker, send->home,
+           [this, s = *send] { fetch_asked(s.home, s.slot, s.ticket, s.to.worker); });
     } else if (auto* fail = std::get_if<Fail>(&action)) {
       Client* client = waiting_with(fail->ticket);
       // Its client may have cancelled in the same instant only by an event of its own.
@@ -96,7 +95,8 @@ void LedgerWorld::check_open(const Open& open, WorkerId worker) const {
   most = config_->max_user_connections(user);
   expect(most == 0 || in_user <= most, "more servers than max_user_connections");
   auto held_up = not_before_.find({open.pool, open.host});
-  expect(held_up == not_before_.end() || held_up->second == kUnknown || now(worker) + Duration(5000) >= held_up->second,
+  expect(held_up == not_before_.end() || held_up->second == kUnknown ||
+             now(worker) + Duration(5000) >= held_up->second,
          "Open to a host in back-off");
 }
 
@@ -114,7 +114,8 @@ void LedgerWorld::begin_open(WorkerId worker, Open open) {
   server.permit = std::move(open.permit);
   for (auto& row : ledger_->snapshot())
     if (row.id == open.pool) server.database = row.database, server.user = row.user;
-  later(random_.between(1, random_.chance(90) ? 3000 : 200'000), [this, slot] { end_connect(slot); });
+  later(random_.between(1, random_.chance(90) ? 3000 : 200'000),
+        [this, slot] { end_connect(slot); });
 }
 
 Permit LedgerWorld::take_permit(SlotId slot) {
@@ -131,8 +132,8 @@ void LedgerWorld::end_connect(SlotId slot) {
   int trouble = phase_ == Phase::Storm ? trouble_ : 0;
   bool down = phase_ == Phase::Storm && host_down_[server.host % host_down_.size()];
   std::pair place{server.pool, server.host};
-  Duration least = std::min<Duration>(std::chrono::milliseconds(250),
-                                      config_->settings.server_login_retry);
+  Duration least =
+      std::min<Duration>(std::chrono::milliseconds(250), config_->settings.server_login_retry);
   if (down || random_.chance(trouble)) {
     bool known = server.epoch == epoch_;
     // Whether a failure begins a back-off of its own depends on when its attempt began; the least
@@ -175,9 +176,8 @@ void LedgerWorld::answer(Server& server, WorkerId worker, const Checkin& checkin
     say("  discard ", slot, ": ", discard->reason);
     totals_.evicted += std::string_view(discard->reason) == "evicted";
     server.state = ServerState::Closing;
-    later(random_.chance(50) ? 0 : random_.between(1, 2000), [this, worker, slot] {
-      lose(worker, slot);
-    });
+    later(random_.chance(50) ? 0 : random_.between(1, 2000),
+          [this, worker, slot] { lose(worker, slot); });
   } else {
     const Give& give = std::get<Give>(checkin);
     expect(give.slot == slot, "Give of another server");
@@ -198,9 +198,8 @@ void LedgerWorld::answer(Server& server, WorkerId worker, const Checkin& checkin
       later(0, [this, worker, slot] { lose(worker, slot); });
       return;
     }
-    post(worker, give.to.worker, [this, to = give.to.worker, slot, ticket = give.ticket] {
-      arrived(to, slot, ticket);
-    });
+    post(worker, give.to.worker,
+         [this, to = give.to.worker, slot, ticket = give.ticket] { arrived(to, slot, ticket); });
   }
 }
 

@@ -13,7 +13,8 @@ LedgerWorld::LedgerWorld(std::uint64_t seed, bool trace, Totals& totals)
   trouble_ = static_cast<int>(random_.chance(30) ? 0 : random_.between(1, 20));
   config_ = make_config();
   ledger_ = std::make_unique<Ledger>(config_, workers_);
-  clients_.resize(static_cast<std::size_t>(random_.between(2, 14)));
+  clients_.resize(static_cast<std::size_t>(random_.chance(95) ? random_.between(2, 14)
+                                                              : random_.between(30, 60)));
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     clients_[i].id = i;
     clients_[i].worker = static_cast<WorkerId>(random_.below(workers_));

@@ -1,13 +1,13 @@
 // A world around one pool ledger: virtual workers with mailboxes, their servers and clients, hosts
-// that fail, an operator who interferes. One seed is one history. The world keeps its own books (who
-// holds which server, who waits since when, which limits hold) and compares after every event.
+// that fail, an operator who interferes. One seed is one history. The world keeps its own books
+// (who holds which server, who waits since when, which limits hold) and compares after every event.
 //
 // Time is virtual; each worker's clock is a little off. Messages between two workers arrive in the
 // order they were sent, after a random while; so do a worker's messages to itself.
 //
-// Three phases: Storm (anything happens), Freeze (clients that hold a server keep it, hosts are well:
-// whoever can be served must be served), Calm (servers are given back: everybody must be served), then
-// a drain after which no server may be left.
+// Three phases: Storm (anything happens), Freeze (clients that hold a server keep it, hosts are
+// well: whoever can be served must be served), Calm (servers are given back: everybody must be
+// served), then a drain after which no server may be left.
 #pragma once
 
 #include <array>
@@ -32,10 +32,10 @@ struct Violation : std::runtime_error {
 };
 
 struct Totals {  // what the seeds together have exercised
-  std::uint64_t events = 0, granted = 0, fetched = 0, given = 0, queued = 0, refused = 0, opened = 0,
-                voided = 0, lost_in_transit = 0, sent = 0, evicted = 0, closed = 0, failed = 0,
-                retried = 0,
-                reserve = 0, forgotten = 0, connect_failures = 0, login_failures = 0, dropped = 0;
+  std::uint64_t events = 0, granted = 0, fetched = 0, given = 0, queued = 0, refused = 0,
+                opened = 0, voided = 0, lost_in_transit = 0, sent = 0, evicted = 0, closed = 0,
+                failed = 0, retried = 0, reserve = 0, forgotten = 0, connect_failures = 0,
+                login_failures = 0, dropped = 0;
 };
 
 class LedgerWorld {

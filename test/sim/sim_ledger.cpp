@@ -1,6 +1,6 @@
 // Seeded simulation of the pool ledger (ledger_world.h).
-//   sim_ledger --seeds N [--first S]   runs seeds S to S+N-1; prints the first that fails, with its trace
-//   sim_ledger --seed S                runs one seed with its trace
+//   sim_ledger --seeds N [--first S]   runs seeds S to S+N-1; prints the first that fails, with its
+//   trace sim_ledger --seed S                runs one seed with its trace
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>

@@ -91,9 +91,9 @@ struct Close {
   WorkerId home;
   const char* reason;  // compat section 9, "Server close reasons"
 };
-// Tell `home` (maybe the caller) to hand this parked slot to this waiter, just as if the waiter's own
-// worker had asked for it (Fetch): also with home == to.worker the slot is Promised until that worker
-// calls adopted(). Rare: a waiter whose promised server was lost while others are parked.
+// Tell `home` (maybe the caller) to hand this parked slot to this waiter, just as if the waiter's
+// own worker had asked for it (Fetch). Also with home == to.worker the slot is Promised until that
+// worker calls adopted(). Rare: a waiter whose promised server was lost while others are parked.
 struct Send {
   SlotId slot;
   WorkerId home;
@@ -173,8 +173,8 @@ class Ledger {
   // Wants a server for a client of the calling worker.
   Checkout checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions);
   // The client of this ticket no longer waits (it left, timed out, was cancelled). True: it was
-  // waiting, or is gone already (a Fail is under way). False: its slot is under way, and the promise
-  // is void now.
+  // waiting, or is gone already (a Fail is under way). False: its slot is under way, and the
+  // promise is void now.
   bool cancel(TicketId ticket);
   // Puts a waiter whose granted server turned out to be dead back where it was: before all who came
   // after `since`. (Call lost() for the server too.)

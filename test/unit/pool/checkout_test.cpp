@@ -142,9 +142,7 @@ TEST_CASE("a waiter whose promised server died is sent another that is parked") 
   SlotId a = yard.active(id, 1), b = yard.active(id, 2);
   yard.checkin(b, 2), yard.checkin(a, 1);
   TicketId ticket = std::get<Fetch>(yard.checkout(id, 0)).ticket;
-  SUBCASE("lost") {
-    yard.lost(a);
-  }
+  SUBCASE("lost") { yard.lost(a); }
   SUBCASE("dropped: at the next tick") {
     yard.permits.erase(a);
     yard.check();
@@ -200,7 +198,7 @@ TEST_CASE("numbers that mean nothing do no harm") {
   PoolId id = yard.pool();
   SlotId a = yard.parked(id);
   CHECK(std::holds_alternative<Refused>(yard.checkout(id + 100)));
-  CHECK_NE(discarded(yard.checkin(a)), "");         // not Active
+  CHECK_NE(discarded(yard.checkin(a)), "");  // not Active
   CHECK_NE(discarded(yard.checkin(~SlotId{0})), "");
   CHECK_FALSE(yard.ledger.adopted(12345, 1, 0, yard.now));
   CHECK(yard.ledger.cancel(0));

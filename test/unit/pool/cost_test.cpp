@@ -6,17 +6,24 @@
 #include "unit/pool/yard.h"
 
 namespace {
-std::size_t allocations = 0;
+thread_local std::size_t allocations = 0;
 }  // namespace
 
-// Counts what this binary allocates.
-void* operator new(std::size_t size) {
+// Counts what this binary allocates. Not inlined: gcc would see free() of memory from new.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size ? size : 1)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++allocations;
+  return std::malloc(size ? size : 1);
+}
+[[gnu::noinline]] void operator delete(void* memory, const std::nothrow_t&) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace howdah::pool {
 
@@ -43,7 +50,8 @@ TEST_CASE("checkout of an own server, checkin, giving and fetching allocate noth
     Checkout fetch = yard.ledger.checkout(id, {0, 3}, yard.now, yard.actions);
     bool back = yard.ledger.adopted(slot, std::get<Fetch>(fetch).ticket, 0, yard.now);
     CHECK_EQ(allocations, before);
-    CHECK((here && back && std::holds_alternative<Give>(give) && std::holds_alternative<Park>(park)));
+    CHECK(
+        (here && back && std::holds_alternative<Give>(give) && std::holds_alternative<Park>(park)));
   }
 }
 

@@ -40,7 +40,8 @@ TEST_CASE("opened without actions leaves the next connect to the tick") {
   Yard yard(config);
   PoolId id = yard.pool();
   for (int i = 0; i < 17; ++i) yard.queue(id);
-  yard.start_opens();
+  yard.tick();
+  CHECK_EQ(yard.start_opens().size(), 16);
   Permit permit = std::move(yard.connecting.front());
   yard.connecting.pop_front();
   yard.ledger.opened(permit, 0, yard.now);
@@ -228,6 +229,24 @@ TEST_CASE("nothing is evicted for a pool that another full limit holds up anyway
   CHECK_EQ(yard.look(wanting).connecting, 1);
 }
 
+TEST_CASE("a pool held up by one limit is not forgotten when the other fills up after it") {
+  auto config = small_config();
+  config->settings.max_db_connections = 1;
+  config->settings.max_user_connections = 1;
+  add_database(*config, "d"), add_database(*config, "e");
+  Yard yard(config);
+  SlotId of_user = yard.active(yard.pool("e", "b"));
+  PoolId wanting = yard.pool("d", "b");
+  yard.queue(wanting);  // user b is full, entry d is not yet
+  SlotId of_entry = yard.active(yard.pool("d", "a"));
+  CHECK(std::holds_alternative<Park>(yard.checkin(of_user)));  // would not help alone
+  CHECK_EQ(discarded(yard.checkin(of_entry)), "evicted");
+  yard.lost(of_entry);
+  REQUIRE_EQ(yard.take<Close>().size(), 1);
+  yard.lost(of_user);
+  CHECK_EQ(yard.look(wanting).connecting, 1);
+}
+
 TEST_CASE("one's own waiters come before those whom the limit holds up") {
   Yard yard(limited());
   PoolId a = yard.pool("d", "a"), b = yard.pool("d", "b");
@@ -243,7 +262,9 @@ TEST_CASE("a permit that is dropped gives its room back, and the tick looks afte
   PoolId a = yard.pool("d", "a"), b = yard.pool("d", "b");
   yard.active(a);
   SlotId second = yard.active(a);
-  yard.queue(b);
+  SUBCASE("of another pool of its limits") { yard.queue(b); }
+  SUBCASE("of its own") { yard.queue(a); }
+  yard.tick();
   yard.permits.erase(second);
   yard.check();
   CHECK_EQ(yard.ledger.servers(), 1);

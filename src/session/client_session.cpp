@@ -232,6 +232,7 @@ ClientSession::Step ClientSession::feed_idle(std::string_view bytes,
     return {dropped + bytes.size(), Want::Close};
   }
   if (!is_client_message(header.type)) return violation("unknown pkt");
+  stream_.forbid_query(settings.disable_pqexec);  // for the relay
   if (settings.disable_pqexec && header.type == wire::fe::kQuery) {
     return violation("PQexec disallowed");
   }

@@ -25,8 +25,13 @@ std::optional<std::size_t> TrackedNames::find(std::string_view name) const {
 }
 
 namespace {
+// Mixed well, because the hashes are summed: "on" here and "off" there must not give the same sum
+// as "off" here and "on" there.
 std::uint64_t hash_of(std::size_t index, const std::string& value) {
-  return (std::hash<std::string>{}(value) ^ (index + 1)) * 0x9e3779b97f4a7c15u;
+  std::uint64_t mixed = std::hash<std::string>{}(value) + (index + 1) * 0x9e3779b97f4a7c15u;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
+  return mixed ^ (mixed >> 31);
 }
 }  // namespace
 

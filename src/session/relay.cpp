@@ -53,6 +53,10 @@ ClientStream::Taken ClientStream::forward(std::string_view chunk, std::uint32_t 
       error_ = "unknown pkt";
       return {at, Stop::Violation};
     }
+    if (query_forbidden_ && header.type == wire::fe::kQuery) {
+      error_ = "PQexec disallowed";
+      return {at, Stop::Violation};
+    }
     owed.sent(header.type);
     at += kHeaderSize;
     body_left_ = header.body;
@@ -78,6 +82,21 @@ std::size_t ClientStream::drop_late_copy(std::string_view chunk, std::uint32_t m
     body_left_ = header.body;
   }
   return at;
+}
+
+namespace {
+// What a server may send unasked. ReadyForQuery is Owed's to judge.
+bool is_asynchronous(char type) {
+  return type == wire::be::kErrorResponse || type == wire::be::kNoticeResponse ||
+         type == wire::be::kNotificationResponse || type == wire::be::kParameterStatus ||
+         type == wire::be::kReadyForQuery;
+}
+}  // namespace
+
+void ServerStream::clear_error() {
+  saw_error_ = saw_fatal_ = copy_in_begun_ = false;
+  error_text_.clear();
+  error_code_.clear();
 }
 
 bool ServerStream::look(char type, std::string_view body, const TrackedNames& names,
@@ -117,7 +136,7 @@ bool ServerStream::look(char type, std::string_view body, const TrackedNames& na
     error_text_.assign(fields.message.substr(0, 500));
     error_code_.assign(fields.code.substr(0, 5));
   }
-  owed.command_ended();
+  owed.command_failed();
   return true;
 }
 
@@ -138,6 +157,11 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
       error_ = "invalid message length from server";
       return {at, Event::Violation};
     }
+    if (!is_asynchronous(header.type) && owed.nothing()) {
+      // An answer to nobody's question: the next one would be taken for another client's.
+      error_ = "unexpected message from server";
+      return {at, Event::Violation};
+    }
     switch (header.type) {
       case wire::be::kErrorResponse:
       case wire::be::kParameterStatus:
@@ -147,7 +171,7 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
             error_ = "oversized message from server";
             return {at, Event::Violation};
           }
-          owed.command_ended();  // an error too long to look into passes through
+          owed.command_failed();  // an error too long to look into passes through
           saw_error_ = true;
           break;
         }
@@ -167,7 +191,10 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
         copy_in_begun_ = true;
         break;
       case wire::be::kCommandComplete:
-        owed.command_ended();
+        owed.command_completed();
+        break;
+      case wire::be::kEmptyQuery:
+        owed.empty_answered();
         break;
       case wire::be::kDataRow:
       case wire::be::kRowDescription:
@@ -177,7 +204,6 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
       case wire::be::kCopyData:
       case wire::be::kCopyDone:
       case wire::be::kCopyOutResponse:
-      case wire::be::kEmptyQuery:
       case wire::be::kFunctionCallResponse:
       case wire::be::kNoData:
       case wire::be::kNoticeResponse:

@@ -156,6 +156,11 @@ ServerSession::Step ServerSession::feed(std::string_view bytes) {
 ServerSession::Step ServerSession::feed_idle(std::string_view bytes) {
   if (state_ == State::Closed) return {bytes.size(), Want::Close};
   if (state_ == State::Hash) return {0, Want::Bytes};
+  if (state_ == State::Idle) {
+    // An error of before, answered long ago, is not a goodbye.
+    stream_.clear_error();
+    stream_.keep_error_text(true);
+  }
   auto taken = stream_.forward(bytes, *names_, parameters_, nullptr, owed_);
   if (taken.event == ServerStream::Event::Violation) {
     Step step = close(wire::sqlstate::kProtocolViolation, stream_.error());

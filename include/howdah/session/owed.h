@@ -6,8 +6,13 @@
 //   started the copy are not answered (drivers send one with Execute, not knowing it is a COPY), and
 //   neither are later ones before CopyDone or CopyFail.
 // - When the copy fails early the server drops late CopyData, CopyDone and CopyFail silently.
+// - When it fails before it read any data (a statement trigger raised), the Sync behind Execute was
+//   not ignored and is answered. Nothing in the stream tells the two cases apart, so such a server is
+//   doubtful(): one ReadyForQuery more may come. The next Query clears the doubt, because its own
+//   answer has a CommandComplete, EmptyQueryResponse or ErrorResponse before the ReadyForQuery.
 //
-//   queue_: 'Q' Query, 'F' FunctionCall, 'S' Sync, 'c' the end of a copy (answered by nothing)
+//   queue_: 'Q' Query, 'F' FunctionCall, 'S' Sync; answered by no ReadyForQuery of their own:
+//           'b' a batch (Parse, Bind, Describe, Execute, Close up to its Sync), 'c' a copy's end
 //
 // One per server connection; no I/O; the queue is bounded by what a client may pipeline.
 #pragma once
@@ -23,23 +28,33 @@ class Owed {
   void sent(char type);
   // The server began COPY FROM STDIN (or CopyBoth).
   void copy_in_started();
-  // CommandComplete or ErrorResponse came: an unfinished copy is over.
-  void command_ended();
+  // CommandComplete came: a copy that was under way has read all its data.
+  void command_completed();
+  // ErrorResponse came: a copy that was under way is over.
+  void command_failed();
+  // EmptyQueryResponse came.
+  void empty_answered() { answered_ = true; }
   // ReadyForQuery came. False when none was owed: the stream is out of step.
   bool ready();
 
   // Nothing to come: not a request, not the rest of a batch that awaits its Sync, not a copy.
-  bool nothing() const { return head_ == queue_.size() && !open_batch_ && !copy_in_; }
-  std::size_t requests() const { return queue_.size() - head_; }
+  bool nothing() const { return head_ == queue_.size() && !copy_in_; }
+  // A ReadyForQuery may come that is not counted: to be handed on only after a Query of our own.
+  bool doubtful() const { return doubts_ > 0; }
   bool copy_in() const { return copy_in_; }
   bool open_batch() const { return open_batch_; }
 
  private:
+  void push(char entry);
   void pop();
-  std::string queue_;  // short string: no allocation for up to 15 requests in flight
+  void end_copy();
+  std::string queue_;  // short string: no allocation for up to 15 entries in flight
   std::size_t head_ = 0;
-  bool open_batch_ = false;  // Parse, Bind, Describe, Execute or Close sent since the last Sync
+  std::size_t copy_ends_ = 0;  // 'c' in the queue
+  std::size_t doubts_ = 0;     // Syncs taken for ignored, not proved so
+  bool open_batch_ = false;    // the last request in the queue is a batch without its Sync
   bool copy_in_ = false;
+  bool answered_ = false;  // CommandComplete, EmptyQueryResponse or ErrorResponse since the last 'Z'
 };
 
 }  // namespace howdah::session

@@ -40,10 +40,13 @@ class ClientStream {
   std::size_t drop_late_copy(std::string_view chunk, std::uint32_t max_packet);
 
   bool at_boundary() const { return body_left_ == 0; }
+  // disable_pqexec: a Query is a violation.
+  void forbid_query(bool forbidden) { query_forbidden_ = forbidden; }
   const char* error() const { return error_; }
 
  private:
   std::uint32_t body_left_ = 0;
+  bool query_forbidden_ = false;
   const char* error_ = nullptr;
 };
 
@@ -69,14 +72,15 @@ class ServerStream {
   wire::TxStatus tx() const { return tx_; }
   void set_tx(wire::TxStatus tx) { tx_ = tx; }
   bool at_boundary() const { return body_left_ == 0; }
+  // COPY FROM STDIN began since clear_error().
   bool copy_in_begun() const { return copy_in_begun_; }
-  // The last ErrorResponse seen was FATAL or PANIC: the client has been told why the server goes.
+  // The last ErrorResponse seen since clear_error() was FATAL or PANIC: the client has been told why the server goes.
   bool saw_fatal() const { return saw_fatal_; }
   // True once any ErrorResponse was seen since clear_error(); its text.
   bool saw_error() const { return saw_error_; }
   const std::string& error_text() const { return error_text_; }
   const std::string& error_code() const { return error_code_; }
-  void clear_error() { saw_error_ = false; }
+  void clear_error();
   void keep_error_text(bool keep) { keep_error_text_ = keep; }
   const char* error() const { return error_; }
 

@@ -29,6 +29,11 @@ Status Supervisor::known_database(const std::string& database, std::string_view 
 
 // Read and judged whole; then swapped. A bad file changes nothing.
 Status Supervisor::reload() {
+  log_command("RELOAD", "");
+  return read_again();
+}
+
+Status Supervisor::read_again() {
   config::Loaded loaded = config::load(config_->file, {});
   if (!loaded.config) {
     for (const auto& problem : loaded.problems) log_.error(cat(problem.where, ": ", problem.text));
@@ -89,6 +94,8 @@ Status Supervisor::pause(const std::string& database, std::function<void()> done
     if (auto known = known_database(database, "pause"); !known) return known;
     paused_.insert(database);
   }
+  log_command("PAUSE", database);
+  tell_paused();
   pool::Actions actions;
   ledger_.pause(database, reactor_->now(), actions);
   perform(std::move(actions));
@@ -110,10 +117,17 @@ Status Supervisor::resume(const std::string& database) {
     if (auto known = known_database(database, "resume"); !known) return known;
     if (paused_.erase(database) == 0) return refused(cat("database ", database, " is not paused"));
   }
+  log_command("RESUME", database);
+  tell_paused();
   pool::Actions actions;
   ledger_.resume(database, reactor_->now(), actions);
   perform(std::move(actions));
   return Done{};
+}
+
+void Supervisor::log_command(std::string_view verb, const std::string& database) {
+  log_.info(database.empty() ? cat(verb, " command issued")
+                             : cat(verb, " '", database, "' command issued"));
 }
 
 void Supervisor::open_gate(const std::function<void(worker::Gate&)>& change) {
@@ -123,14 +137,25 @@ void Supervisor::open_gate(const std::function<void(worker::Gate&)>& change) {
   post_all([&] { return worker::NewGate{gate_}; });
 }
 
+// The clocks of waiting clients stop while an operator pauses their pool.
+void Supervisor::tell_paused() {
+  open_gate([this](worker::Gate& gate) {
+    gate.all_paused = all_paused_;
+    gate.paused.clear();
+    gate.paused.insert(paused_.begin(), paused_.end());
+  });
+}
+
 Status Supervisor::disable(const std::string& database) {
   if (auto known = known_database(database, "disable"); !known) return known;
+  log_command("DISABLE", database);
   open_gate([&](worker::Gate& gate) { gate.disabled.insert(database); });
   return Done{};
 }
 
 Status Supervisor::enable(const std::string& database) {
   if (auto known = known_database(database, "enable"); !known) return known;
+  log_command("ENABLE", database);
   open_gate([&](worker::Gate& gate) { gate.disabled.erase(database); });
   return Done{};
 }
@@ -139,6 +164,7 @@ Status Supervisor::reconnect(const std::string& database) {
   if (!database.empty()) {
     if (auto known = known_database(database, "reconnect"); !known) return known;
   }
+  log_command("RECONNECT", database);
   post_all([&] { return worker::ForgetWelcome{database}; });
   pool::Actions actions;
   ledger_.reconnect(database, reactor_->now(), actions);
@@ -156,6 +182,7 @@ Status Supervisor::kill(const std::string& database) {
     if (auto known = known_database(database, "kill"); !known) return known;
     names.push_back(database);
   }
+  log_command("KILL", database);
   for (const std::string& name : names) {
     paused_.insert(name);
     pool::Actions actions;
@@ -163,6 +190,7 @@ Status Supervisor::kill(const std::string& database) {
     perform(std::move(actions));
     post_all([&] { return worker::KillClients{name, 0, {"57P01", "database removed"}}; });
   }
+  tell_paused();
   return Done{};
 }
 

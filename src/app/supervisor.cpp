@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "app/daemon.h"
+#include "app/systemd.h"
 #include "howdah/base/text.h"
 
 namespace howdah::app {
@@ -75,6 +76,16 @@ Status Supervisor::listen() {
   const auto& settings = config_->settings;
   auto port = static_cast<std::uint16_t>(settings.listen_port);
   net::Listener::Options how = listener_options();
+  if (std::vector<int> passed = passed_sockets(); !passed.empty()) {
+    for (int fd : passed) {
+      auto made = net::Listener::inherit(fd, how);
+      if (!made) return made.error();
+      bool local = (*made)->address().family == net::Address::Family::Unix;
+      (local ? unix_ : tcp_).push_back(std::move(*made));
+    }
+    log_.warning("sockets come from systemd: listen_addr and unix_socket_dir are ignored");
+    return Done{};
+  }
   if (!settings.unix_socket_dir.empty()) {
     auto made = net::Listener::unix_socket(settings.unix_socket_dir, port, how);
     if (!made) return made.error();
@@ -152,6 +163,7 @@ int Supervisor::run() {
   stats_.period({}, reactor_->now());
   next_stats_ = reactor_->now() + config_->settings.stats_period;
   reactor_->set_timer(reactor_->now() + kLook);
+  notify("READY=1");
   reactor_->run();
   for (Thread& one : threads_) one.thread.join();
   tcp_.clear();
@@ -279,9 +291,9 @@ void Supervisor::stats_period() {
       }
     }
     stats_.period(totals, state.now);
-    if (config_->settings.log_stats) {
-      log_.info(admin::stats_line(stats_.averages_of_all(all, state.now)));
-    }
+    std::string line = admin::stats_line(stats_.averages_of_all(all, state.now));
+    notify(cat("STATUS=", line));
+    if (config_->settings.log_stats) log_.info(line);
   });
 }
 
@@ -301,6 +313,7 @@ void Supervisor::signals() {
       return;
     }
     log_.info(cat("got ", name, ", shutting down, waiting for all ", what));
+    notify("STOPPING=1");
     (void)shutdown(mode);
   };
   reactor_->on_signal(SIGTERM, [stop] {
@@ -315,7 +328,9 @@ void Supervisor::signals() {
   });
   reactor_->on_signal(SIGHUP, [this] {
     log_.info("got SIGHUP, re-reading config");
-    (void)reload();
+    notify_reloading();
+    (void)read_again();
+    notify("READY=1");
   });
   reactor_->on_signal(SIGUSR1, [this] {
     log_.info("got SIGUSR1, pausing all activity");

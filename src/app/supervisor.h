@@ -84,6 +84,9 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   void perform(pool::Actions actions);
   void apply(std::shared_ptr<const config::Config> config);
   void open_gate(const std::function<void(worker::Gate&)>& change);
+  base::Status read_again();
+  void tell_paused();
+  void log_command(std::string_view verb, const std::string& database);
   void end();
   void signals();
   void look();  // pending commands, shutdown, stats

@@ -1,4 +1,5 @@
 // What a worker does with each message; see messages.h of the public headers and worker_impl.h.
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -33,7 +34,25 @@ void WorkerImpl::on(CancelDone& message) {
 }
 
 void WorkerImpl::on(NewConfig& message) { apply_config(std::move(message.config)); }
-void WorkerImpl::on(NewGate& message) { gate_ = std::move(message.gate); }
+void WorkerImpl::on(NewGate& message) {
+  gate_ = std::move(message.gate);
+  for (auto& [id, pool] : pools_) {
+    bool paused = gate_->all_paused || gate_->paused.contains(pool->entry->name);
+    if (paused == (pool->paused_since != TimePoint{})) continue;
+    if (paused) {
+      pool->paused_since = now();
+      continue;
+    }
+    // The time of the pause does not count for those who waited through it.
+    TimePoint since = std::exchange(pool->paused_since, TimePoint{});
+    pool->list(ClientList::Waiting).each([&](Client& client) {
+      Duration stood = now() - std::max(since, client.wait_since);
+      client.wait_since += stood;
+      client.request_at += stood;
+      arm(client.deadline, client_due(client));
+    });
+  }
+}
 
 void WorkerImpl::on(Perform& message) {
   for (pool::Action& action : message.actions) actions_.push_back(std::move(action));

@@ -125,6 +125,7 @@ struct PoolView {
   std::shared_ptr<const config::Database> entry;
   std::string user;
   bool removed = false;  // its entry is gone from the configuration
+  TimePoint paused_since{};  // by an operator; zero: it is not
   config::PoolMode mode = config::PoolMode::Session;
   Duration query_timeout{}, idle_transaction_timeout{}, transaction_timeout{};
   std::shared_ptr<const Welcome> welcome;

@@ -186,6 +186,7 @@ PoolView& WorkerImpl::view(pool::PoolId id) {
   made->entry = std::move(info.database);
   made->user = std::move(info.user);
   made->welcome = shared_.welcomes.find(id);
+  if (gate_->all_paused || gate_->paused.contains(made->entry->name)) made->paused_since = now();
   refresh(*made);
   return *pools_.emplace(id, std::move(made)).first->second;
 }
@@ -260,7 +261,8 @@ void WorkerImpl::client_deadline(Client& client) {
                   down ? "client_login_timeout (server down)" : "client_login_timeout");
       return;
     }
-  } else if (client.session.state() == session::ClientSession::State::Waiting && client.pool) {
+  } else if (client.session.state() == session::ClientSession::State::Waiting && client.pool &&
+             client.pool->paused_since == TimePoint{}) {
     if (base::deadline_after(client.wait_since, client.wait_timeout) <= at) {
       fail_client(client, wire::sqlstate::kQueryCanceled, "query_wait_timeout",
                   cat("No server of pool ", client.database, "/", client.pool->user,
@@ -301,6 +303,7 @@ TimePoint WorkerImpl::client_due(const Client& client) const {
     return base::deadline_after(client.connected, settings.client_login_timeout);
   }
   if (client.session.state() == State::Waiting && client.pool) {
+    if (client.pool->paused_since != TimePoint{}) return kNever;  // see on(NewGate&)
     TimePoint due = std::min(base::deadline_after(client.wait_since, client.wait_timeout),
                              base::deadline_after(client.request_at, settings.query_timeout));
     if (!client.notified) {

@@ -36,6 +36,8 @@ using CancelKey = std::array<char, 8>;
 struct Gate {
   bool shutting_down = false;
   std::set<std::string, std::less<>> disabled;
+  bool all_paused = false;
+  std::set<std::string, std::less<>> paused;
 };
 
 // --- To a worker ----------------------------------------------------------------------------------

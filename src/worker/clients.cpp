@@ -343,18 +343,17 @@ void WorkerImpl::begin_welcome(Client& client) {
   client.idle_timeout = config_->client_idle_timeout(client.user);
   if (!client.pool->welcome) client.pool->welcome = shared_.welcomes.find(id);
   if (client.pool->welcome) {
-    finish_welcome(client);
+    finish_welcome(client, *client.pool->welcome);
   } else {
     client.wait_since = client.request_at = now();
     request_server(client);  // its login tells the parameters
   }
 }
 
-void WorkerImpl::finish_welcome(Client& client) {
+void WorkerImpl::finish_welcome(Client& client, const Welcome& welcome) {
   client.key = new_key();
   keys_[*reinterpret_cast<const std::uint64_t*>(client.key.data())] = &client;
-  client.session.welcome(*client.pool->welcome, {client.key.data(), client.key.size()},
-                         *shared_.names);
+  client.session.welcome(welcome, {client.key.data(), client.key.size()}, *shared_.names);
   ++client.pool->counters.client_logins;
   client.last_activity = now();
   move(client, ClientList::Idle);

@@ -66,7 +66,11 @@ void WorkerImpl::cancel_wait(Client& client) {
 void WorkerImpl::assign(Client& client, Server& server) {
   client.ticket = 0;
   if (client.session.state() == ClientSession::State::Welcome) {
-    finish_welcome(client);
+    // This worker may not know the pool's welcome: another one opened the server, or it was
+    // forgotten while the server was on its way. The server still knows its own.
+    if (!server.pool->welcome) server.pool->welcome = shared_.welcomes.find(server.pool_id);
+    auto welcome = server.pool->welcome ? server.pool->welcome : server.welcome;
+    finish_welcome(client, *welcome);
     checkin(server);
     return;
   }

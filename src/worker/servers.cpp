@@ -224,7 +224,7 @@ void WorkerImpl::server_usable(Server& server) {
     }
   }
   server.stage = Server::Stage::Ready;
-  server.pool->welcome = shared_.welcomes.keep(
+  server.welcome = server.pool->welcome = shared_.welcomes.keep(
       server.pool->id, std::make_shared<const Welcome>(std::move(reported)));
   move(server, ServerList::Active);
   took(server, shared_.ledger.opened(server.permit, id_, now(), actions_));

@@ -96,7 +96,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void after_login_step(Client& client, session::ClientSession::Want want);
   void start_hash(Client& client);
   void begin_welcome(Client& client);
-  void finish_welcome(Client& client);
+  void finish_welcome(Client& client, const Welcome& welcome);
   void fail_client(Client& client, std::string_view code, std::string_view text,
                    std::string_view detail = {}, std::string_view hint = {});
   void close_client(Client& client, std::string_view reason);

@@ -332,6 +332,11 @@ void WorkerImpl::took(Server& server, pool::Checkin answer) {
 void WorkerImpl::fetch(const FetchServer& message) {
   auto found = servers_.find(message.slot);
   if (found == servers_.end() || found->second->dead) return;  // lost() has put the ticket back
+  if (message.to.worker == id_ &&
+      !shared_.ledger.adopted(message.slot, message.ticket, id_, now())) {
+    checkin(*found->second);  // the promise was void
+    return;
+  }
   gives_.emplace_back(message.slot, pool::Give{message.slot, message.ticket, message.to});
 }
 

@@ -147,6 +147,13 @@ void WorkerImpl::run_action(pool::Action& action) {
     open_server(std::move(*open));
   } else if (auto* to = std::get_if<pool::Give>(&action)) {
     gives_.emplace_back(to->slot, *to);
+  } else if (auto* send = std::get_if<pool::Send>(&action)) {
+    FetchServer wanted{send->slot, send->ticket, send->to};
+    if (send->home != id_) {
+      shared_.workers[send->home]->post(wanted);
+    } else {
+      fetch(wanted);
+    }
   } else if (auto* close = std::get_if<pool::Close>(&action)) {
     if (close->home != id_) {
       shared_.workers[close->home]->post(CloseServer{close->slot, close->reason});

@@ -63,7 +63,8 @@ void WorkerImpl::forward_cancel(Client& client) {
 void WorkerImpl::cancel_query(const CancelQuery& message) {
   auto done = [&] { shared_.workers[message.from.worker]->post(CancelDone{message.from.client}); };
   auto found = keys_.find(number_of(message.key));
-  if (found == keys_.end() || found->second->dead) {
+  // A closing client may still be Linked by its session and have no server any more.
+  if (found == keys_.end() || found->second->dead || found->second->closing) {
     done();
     return;
   }

@@ -87,12 +87,12 @@ void WorkerImpl::assign(Client& client, Server& server) {
     run_query(server, session::Purpose::Check,
               settings.server_check_query == "<empty>" ? "" : settings.server_check_query);
   } else {
-    link(client, server);
+    prepare(client, server);
   }
 }
 
 // Links the pair, or first makes the client's parameters so on the server.
-void WorkerImpl::link(Client& client, Server& server) {
+void WorkerImpl::prepare(Client& client, Server& server) {
   const session::Parameters& wanted = client.session.parameters();
   if (!server.session->parameters().satisfies(wanted)) {
     std::string sql = server.session->parameters().changes_to(wanted, *shared_.names);
@@ -102,6 +102,10 @@ void WorkerImpl::link(Client& client, Server& server) {
       return;
     }
   }
+  link(client, server);
+}
+
+void WorkerImpl::link(Client& client, Server& server) {
   client.session.link();
   server.session->link();
   server.used = true;

@@ -288,7 +288,12 @@ void WorkerImpl::own_query_done(Server& server) {
     return;
   }
   Client& client = *server.client;
-  link(client, server);
+  if (session.purpose() == Purpose::SetParameters) {
+    // Not asked again: what the server does not report back would be found missing for ever.
+    link(client, server);
+  } else {
+    prepare(client, server);
+  }
   if (client.session.state() == session::ClientSession::State::Linked) resume_client(client);
 }
 

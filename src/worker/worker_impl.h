@@ -110,6 +110,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void take_checkout(Client& client, pool::Checkout& answer);
   void give(Server& server, const pool::Give& to);    // queued until the turn's end
   void assign(Client& client, Server& server);
+  void prepare(Client& client, Server& server);
   void link(Client& client, Server& server);
   std::size_t relay_from_client(Client& client, std::string_view bytes);
   std::size_t relay_from_server(Server& server, std::string_view bytes);

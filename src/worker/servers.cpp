@@ -310,7 +310,8 @@ void WorkerImpl::free_server(Server& server) {
   bool reset = server.used && !settings.server_reset_query.empty() &&
                (server.pool->mode == config::PoolMode::Session ||
                 settings.server_reset_query_always);
-  if (reset) {
+  // A ReadyForQuery that may still come must not reach the next client: our own query comes first.
+  if (reset || server.session->owed().doubtful()) {
     move(server, ServerList::Tested);
     run_query(server, Purpose::Reset, settings.server_reset_query);
   } else {

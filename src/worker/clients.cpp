@@ -369,6 +369,11 @@ void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_
   if (client.dead || client.closing) return;
   const auto& settings = config_->settings;
   if (client.server) leave_server(client);
+  if (client.torn) {  // an error here would be read as the rest of a row
+    if (settings.log_pooler_errors) log_client(Level::Warning, client, cat("pooler error: ", text));
+    close_client(client, text);
+    return;
+  }
   if (client.ticket) cancel_wait(client);
   if (settings.log_pooler_errors) {
     log_client(Level::Warning, client, cat("pooler error: ", text));

@@ -62,6 +62,7 @@ class Client final : public net::TransportUser {
   bool dead = false, notified = false, admin = false, joined = false;
   bool want_write = false, flight = false;  // flight: a look-up or hash is under way
   bool cancel_request = false, login_failed = false, closing = false;
+  bool torn = false;  // it got a part of a message whose rest will never come: nothing may follow
   ClientList in_list = ClientList::Count;
   TimePoint connected{}, last_activity{}, wait_since{};
   TimePoint request_at{};  // first packet of the present or last query

@@ -239,6 +239,7 @@ void WorkerImpl::leave_server(Client& client) {
   if (server.dead) return;
   resume(server, kPeerFull);
   if (server.session->state() != session::ServerSession::State::Linked) return;  // see own_query_done
+  client.torn = !server.session->stream().at_boundary();
   bool clean = server.session->clean() && client.session.stream().at_boundary() &&
                server.session->out().empty();
   bool in_query = server.in_query;

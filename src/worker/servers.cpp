@@ -313,7 +313,7 @@ void WorkerImpl::free_server(Server& server) {
   // A ReadyForQuery that may still come must not reach the next client: our own query comes first.
   if (reset || server.session->owed().doubtful()) {
     move(server, ServerList::Tested);
-    run_query(server, Purpose::Reset, settings.server_reset_query);
+    run_query(server, Purpose::Reset, reset ? settings.server_reset_query : "");
   } else {
     checkin(server);
   }
@@ -465,6 +465,7 @@ void WorkerImpl::server_deadline(Server& server) {
       text = "transaction timeout";
       code = sqlstate::kTransactionTimeout;
     }
+    client.torn = !server.session->stream().at_boundary();
     client.server = nullptr;
     server.client = nullptr;
     close_server(server, text);
@@ -518,9 +519,11 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   Client* client = std::exchange(server.client, nullptr);
   bool linked = session.state() == ServerSession::State::Linked;
   bool told = session.stream().saw_fatal();
+  bool torn = linked && !session.stream().at_boundary();
   close_server(server, told ? cat(why, " (", session.stream().error_text(), ")") : why);
   if (!client) return;
   client->server = nullptr;
+  client->torn = torn;
   if (!linked) {
     // Nothing of this client's was sent: it goes back to where it stood in the queue.
     pool::Checkout answer = shared_.ledger.retry(client->pool->id, {id_, client->id},
@@ -545,7 +548,8 @@ void WorkerImpl::close_server(Server& server, std::string_view reason) {
     log_server(Level::Log, server, cat("closing because: ", reason, " (age=", age.count(), "s)"));
   }
   if (server.client) std::exchange(server.client, nullptr)->server = nullptr;
-  if (server.transport && server.session->out().empty()) {
+  // Not behind a part of a client's message: PostgreSQL would take it for the rest, and run that.
+  if (server.transport && server.session->out().empty() && server.session->clean()) {
     base::Buffer goodbye;
     wire::append_terminate(goodbye);
     std::string_view piece = goodbye.view();

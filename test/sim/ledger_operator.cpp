@@ -8,6 +8,10 @@ namespace howdah::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+constexpr Duration kForEver = 10'000'000s;  // a lifetime that ends in no history
+}
+
 std::shared_ptr<config::Config> LedgerWorld::make_config() {
   auto config = std::make_shared<config::Config>();
   config::Settings& settings = config->settings;
@@ -25,7 +29,7 @@ std::shared_ptr<config::Config> LedgerWorld::make_config() {
   settings.server_login_retry = Duration(random_.between(1000, 2'000'000));
   settings.server_lifetime = random_.chance(10)            ? 0us
                              : storm && random_.chance(30) ? Duration(random_.between(1, 500'000))
-                                                           : Duration(3600s);
+                                                           : Duration(kForEver);
   settings.pool_idle_timeout = sometimes(30, 1, 300'000) * 1us;
   settings.autodb_idle_timeout = sometimes(80, 1, 300'000) * 1us;
   for (char name = 'a'; name <= 'c'; ++name) {
@@ -138,7 +142,8 @@ void LedgerWorld::freeze() {
   // A reload makes the ledger look at every pool, and so hides what it forgot to look at by itself:
   // only where there is no other way to come to rest.
   Duration lifetime = config_->settings.server_lifetime;
-  if (config_->databases.size() < 3 || (lifetime > 0us && lifetime < 3600s) || random_.chance(20)) {
+  if (config_->databases.size() < 3 || (lifetime > 0us && lifetime < kForEver) ||
+      random_.chance(20)) {
     reload(make_config());
     after_event();
   }

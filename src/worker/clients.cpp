@@ -50,7 +50,10 @@ void WorkerImpl::accept(NewClient& message) {
 
 void WorkerImpl::client_ready(Client& client, bool readable, bool writable) {
   Turn turn(*this);
-  if (writable && !client.dead) flush_client(client);
+  if (writable && !client.dead) {
+    flush_client(client);
+    if (!client.dead && client.session.out().size() < kLow) resume_client(client);
+  }
   if (readable && !client.dead && client.pauses == 0) read_client(client);
 }
 
@@ -103,6 +106,8 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
       continue;
     }
     if (used == bytes.size()) break;
+    // It has not read the last answers: its next request waits, see client_ready.
+    if (client.session.out().size() > kHigh) break;
     auto step = client.session.feed(bytes.substr(used), config_->settings);
     used += step.consumed;
     switch (step.want) {

@@ -85,6 +85,7 @@ class Server final : public net::TransportUser {
   pool::Permit permit;
   pool::PoolId pool_id = 0;
   PoolView* pool = nullptr;
+  std::shared_ptr<const config::Database> entry;  // in force when it was opened
   std::shared_ptr<const Welcome> welcome;  // in force when it was opened
   std::unique_ptr<net::Transport> transport;
   std::unique_ptr<session::ServerSession> session;

@@ -30,14 +30,16 @@ void WorkerImpl::open_server(pool::Open open) {
   server.permit = std::move(open.permit);
   server.pool_id = open.pool;
   server.pool = &view(open.pool);
-  const auto& hosts = server.pool->entry->hosts;
+  // Our configuration may be a message behind the ledger's: this server has to be of the latter.
+  server.entry = shared_.ledger.info(open.pool).database;
+  const auto& hosts = server.entry->hosts;
   server.host = hosts[open.host % hosts.size()];
   server.created = server.step_start = now();
   server.deadline.owner = &server;
   server.deadline.kind = 1;
   servers_.emplace(slot, std::move(made));
   move(server, ServerList::Login);
-  server.session = std::make_unique<ServerSession>(server_login(*server.pool), shared_.names);
+  server.session = std::make_unique<ServerSession>(server_login(server), shared_.names);
   arm(server.deadline, server_due(server));
   reactor_.resolve(server.host.name, server.host.port, [this, slot](net::Resolved resolved) {
     Turn turn(*this);
@@ -65,8 +67,9 @@ void WorkerImpl::connect_server(Server& server) {
   server.transport = reactor_.connect(address, options, server);
 }
 
-session::ServerSession::Login WorkerImpl::server_login(const PoolView& pool) const {
-  const config::Database& entry = *pool.entry;
+session::ServerSession::Login WorkerImpl::server_login(const Server& server) const {
+  const PoolView& pool = *server.pool;
+  const config::Database& entry = *server.entry;
   ServerSession::Login login;
   login.startup = {{"user", pool.user}, {"database", entry.dbname}};
   for (const auto& parameter : entry.startup_parameters) login.startup.push_back(parameter);
@@ -208,8 +211,8 @@ void WorkerImpl::server_logged_in(Server& server) {
                    : cat("new connection to server (from ", local.text(), ")"));
   }
   server.stage = Server::Stage::Setup;
-  if (!server.pool->entry->connect_query.empty()) {
-    run_query(server, Purpose::Connect, server.pool->entry->connect_query);
+  if (!server.entry->connect_query.empty()) {
+    run_query(server, Purpose::Connect, server.entry->connect_query);
   } else {
     server_usable(server);
   }

@@ -125,7 +125,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void open_server(pool::Open open);
   void connect_server(Server& server);
   void start_login(Server& server);
-  session::ServerSession::Login server_login(const PoolView& pool) const;
+  session::ServerSession::Login server_login(const Server& server) const;
   void read_server(Server& server);
   std::size_t process_server(Server& server, std::string_view bytes);
   void server_want(Server& server, session::ServerSession::Want want);

@@ -34,6 +34,7 @@ void Owed::sent(char type) {
       // Ignored by a server that reads copy data, unless the end of that data went before it.
       if (copy_in_ && copy_ends_ == 0) {
         ++doubts_;
+        fresh_doubt_ = true;
         break;
       }
       push(kSync);
@@ -61,15 +62,15 @@ void Owed::copy_in_started() {
   copy_in_ = true;
   // Ends of copies that never began.
   while (head_ < queue_.size() && queue_[head_] == kCopyEnd) pop();
-  // Syncs sent before the client could know of the copy are read, and ignored, as copy data comes.
-  std::size_t end = copy_ends_ > 0 ? queue_.find(kCopyEnd, head_) : queue_.size();
-  std::size_t kept = head_;
-  for (std::size_t i = head_; i < end; ++i) {
-    if (queue_[i] != kSync) queue_[kept++] = queue_[i];
-  }
-  if (kept == end) return;
-  doubts_ += end - kept;
-  queue_.erase(kept, end - kept);
+  if (head_ == queue_.size()) return;
+  // Syncs sent before the client could know of the copy are read, and ignored, as copy data comes:
+  // those right behind the copy's request. (Another request there would be the copy's FATAL end.)
+  std::size_t first = head_ + 1, end = first;
+  while (end < queue_.size() && queue_[end] == kSync) ++end;
+  if (first == end) return;
+  doubts_ += end - first;
+  fresh_doubt_ = true;
+  queue_.erase(first, end - first);
   // If that took the Sync of the copy's own batch, the batch awaits the one after the copy.
   std::size_t last = queue_.find_last_not_of(kCopyEnd);
   open_batch_ = last != std::string::npos && last >= head_ && queue_[last] == kBatch;
@@ -111,13 +112,17 @@ bool Owed::ready() {
   std::size_t at = head_;
   while (at < queue_.size() && !ends_in_ready(queue_[at])) ++at;
   bool none = at == queue_.size();
-  bool lone_query = !none && at == head_ && queue_[at] == kQuery;
-  if (doubts_ > 0 && (none || (lone_query && !answered))) {
-    --doubts_;  // the answer to a Sync that was taken for ignored
-    return true;
+  if (doubts_ > 0) {
+    bool lone_sync = !none && at == head_ && queue_[at] == kSync;
+    if (none || (!answered && !lone_sync)) {
+      --doubts_;  // the answer to a Sync that was taken for ignored
+      return true;
+    }
+    // An answer to a later request: what else there was came before it.
+    if (!fresh_doubt_ && !lone_sync) doubts_ = 0;
+    fresh_doubt_ = false;
   }
   if (none) return false;
-  if (lone_query) doubts_ = 0;  // what else there was came before this answer
   for (std::size_t left = at - head_ + 1; left > 0; --left) pop();
   // Ends of copies that were over before: read and dropped by the server.
   while (head_ < queue_.size() && queue_[head_] == kCopyEnd) pop();

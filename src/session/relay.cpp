@@ -157,10 +157,13 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
       error_ = "invalid message length from server";
       return {at, Event::Violation};
     }
-    if (!is_asynchronous(header.type) && owed.nothing()) {
-      // An answer to nobody's question: the next one would be taken for another client's.
-      error_ = "unexpected message from server";
-      return {at, Event::Violation};
+    if (!is_asynchronous(header.type)) {
+      if (owed.nothing()) {
+        // An answer to nobody's question: the next one would be taken for another client's.
+        error_ = "unexpected message from server";
+        return {at, Event::Violation};
+      }
+      owed.answered();
     }
     switch (header.type) {
       case wire::be::kErrorResponse:
@@ -193,9 +196,6 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
       case wire::be::kCommandComplete:
         owed.command_completed();
         break;
-      case wire::be::kEmptyQuery:
-        owed.empty_answered();
-        break;
       case wire::be::kDataRow:
       case wire::be::kRowDescription:
       case wire::be::kParseComplete:
@@ -204,6 +204,7 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const TrackedN
       case wire::be::kCopyData:
       case wire::be::kCopyDone:
       case wire::be::kCopyOutResponse:
+      case wire::be::kEmptyQuery:
       case wire::be::kFunctionCallResponse:
       case wire::be::kNoData:
       case wire::be::kNoticeResponse:

@@ -156,6 +156,7 @@ ServerSession::Step ServerSession::feed(std::string_view bytes) {
 ServerSession::Step ServerSession::feed_idle(std::string_view bytes) {
   if (state_ == State::Closed) return {bytes.size(), Want::Close};
   if (state_ == State::Hash) return {0, Want::Bytes};
+  if (bytes.empty()) return {};
   if (state_ == State::Idle) {
     // An error of before, answered long ago, is not a goodbye.
     stream_.clear_error();

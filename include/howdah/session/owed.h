@@ -8,8 +8,8 @@
 // - When the copy fails early the server drops late CopyData, CopyDone and CopyFail silently.
 // - When it fails before it read any data (a statement trigger raised), the Sync behind Execute was
 //   not ignored and is answered. Nothing in the stream tells the two cases apart, so such a server is
-//   doubtful(): one ReadyForQuery more may come. The next Query clears the doubt, because its own
-//   answer has a CommandComplete, EmptyQueryResponse or ErrorResponse before the ReadyForQuery.
+//   doubtful(): one ReadyForQuery more may come. The next request clears the doubt, because something
+//   else answers it before its own ReadyForQuery (all but a lone Sync).
 //
 //   queue_: 'Q' Query, 'F' FunctionCall, 'S' Sync; answered by no ReadyForQuery of their own:
 //           'b' a batch (Parse, Bind, Describe, Execute, Close up to its Sync), 'c' a copy's end
@@ -32,8 +32,8 @@ class Owed {
   void command_completed();
   // ErrorResponse came: a copy that was under way is over.
   void command_failed();
-  // EmptyQueryResponse came.
-  void empty_answered() { answered_ = true; }
+  // Any other message came that answers a request.
+  void answered() { answered_ = true; }
   // ReadyForQuery came. False when none was owed: the stream is out of step.
   bool ready();
 
@@ -54,7 +54,8 @@ class Owed {
   std::size_t doubts_ = 0;     // Syncs taken for ignored, not proved so
   bool open_batch_ = false;    // the last request in the queue is a batch without its Sync
   bool copy_in_ = false;
-  bool answered_ = false;  // CommandComplete, EmptyQueryResponse or ErrorResponse since the last 'Z'
+  bool fresh_doubt_ = false;   // they belong to the request at the head
+  bool answered_ = false;      // by anything since the last ReadyForQuery
 };
 
 }  // namespace howdah::session

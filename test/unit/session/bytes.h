@@ -34,15 +34,15 @@ inline std::string parse(std::string_view sql) {
 }
 inline std::string bind() { return message('B', std::string(8, '\0')); }
 inline std::string execute() { return message('E', std::string(5, '\0')); }
-inline std::string sync() { return message('S'); }
-inline std::string batch(std::string_view sql) { return parse(sql) + bind() + execute() + sync(); }
+inline std::string sync_batch() { return message('S'); }
+inline std::string batch(std::string_view sql) { return parse(sql) + bind() + execute() + sync_batch(); }
 inline std::string ready(char status = 'I') { return message('Z', std::string(1, status)); }
 inline std::string complete(std::string_view tag = "SELECT 1") { return message('C', z(tag)); }
 inline std::string row(std::string_view bytes) { return message('D', bytes); }
 inline std::string status(std::string_view name, std::string_view value) {
   return message('S', z(name) + z(value));
 }
-inline std::string auth(std::int32_t code, std::string_view rest = {}) {
+inline std::string authentication(std::int32_t code, std::string_view rest = {}) {
   return message('R', big_endian(static_cast<std::uint32_t>(code)) + std::string(rest));
 }
 inline std::string error(std::string_view severity, std::string_view code, std::string_view text) {

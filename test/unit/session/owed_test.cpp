@@ -20,7 +20,7 @@ bool server(Owed& owed, std::string_view events) {
     if (event == 'G') owed.copy_in_started();
     if (event == 'C') owed.command_completed();
     if (event == 'E') owed.command_failed();
-    if (event == 'I') owed.empty_answered();
+    if (event == 'I') owed.answered();
     if (event == 'Z') ok &= owed.ready();
   }
   return ok;
@@ -182,6 +182,16 @@ TEST_CASE("a batch with an un-awaited COPY behind another batch") {
   CHECK(owed.nothing());
 }
 
+TEST_CASE("batches pipelined behind a COPY that fails at once keep their answers") {
+  Owed owed;
+  client(owed, "QQPBESQ");
+  CHECK(server(owed, "GEZCZCZ"));
+  CHECK_FALSE(owed.nothing());
+  CHECK(server(owed, "CZ"));
+  CHECK(owed.nothing());
+  CHECK_FALSE(owed.doubtful());
+}
+
 TEST_CASE("a stray Sync behind a COPY by Query leaves no batch open") {
   Owed owed;
   client(owed, "QS");
@@ -265,6 +275,30 @@ TEST_CASE("an extended COPY that fails leaves the server doubtful until a Query 
   CHECK(owed.nothing());
   CHECK_FALSE(owed.doubtful());
   CHECK_FALSE(owed.ready());
+}
+
+TEST_CASE("a batch behind a doubtful copy is not settled by the copy's late ReadyForQuery") {
+  Owed owed;
+  client(owed, "PBDES");
+  server(owed, "G");
+  client(owed, "dcS");
+  CHECK(server(owed, "EZ"));
+  client(owed, "PBES");
+  CHECK(server(owed, "Z"));
+  CHECK_FALSE(owed.nothing());
+  CHECK(server(owed, "CZ"));
+  CHECK(owed.nothing());
+  CHECK_FALSE(owed.doubtful());
+}
+
+TEST_CASE("a stray Sync behind a Query's COPY that fails is doubted beyond that Query's answer") {
+  Owed owed;
+  client(owed, "QS");
+  CHECK(server(owed, "GEZ"));
+  CHECK(owed.nothing());
+  CHECK(owed.doubtful());
+  CHECK(server(owed, "Z"));
+  CHECK_FALSE(owed.doubtful());
 }
 
 TEST_CASE("an early Sync that is answered before the next one is sent settles the doubt") {

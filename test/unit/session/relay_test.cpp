@@ -137,19 +137,19 @@ TEST_CASE("every byte that is no client message is refused at the header") {
     bool ok = allowed.find(type) != std::string::npos;
     CHECK(is_client_message(type) == ok);
     if (ok) continue;
-    ClientRun run = run_client_all_ways(sync() + message(type, "abc") + sync());
+    ClientRun run = run_client_all_ways(sync_batch() + message(type, "abc") + sync_batch());
     CHECK(run.stop == ClientStream::Stop::Violation);
     CHECK(run.error == "unknown pkt");
-    CHECK(run.forwarded == sync());
+    CHECK(run.forwarded == sync_batch());
   }
 }
 
 TEST_CASE("lengths below 4 and above the limit are refused, those at the limit are not") {
   for (std::uint32_t length : {0u, 1u, 3u, kMax + 1, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
-    ClientRun run = run_client_all_ways(sync() + "Q" + big_endian(length) + "abc");
+    ClientRun run = run_client_all_ways(sync_batch() + "Q" + big_endian(length) + "abc");
     CHECK(run.stop == ClientStream::Stop::Violation);
     CHECK(run.error == "invalid message length");
-    CHECK(run.forwarded == sync());
+    CHECK(run.forwarded == sync_batch());
   }
   CHECK(run_client_all_ways("Q" + big_endian(kMax) + "abc").stop == ClientStream::Stop::Bytes);
 }
@@ -166,7 +166,7 @@ TEST_CASE("a Query that is forbidden is refused anywhere in the stream") {
 TEST_CASE("late copy messages are dropped up to the first other message, however they are cut") {
   std::string late = message('d', std::string(100, 'x')) + message('c') + message('d', "y") +
                      message('f', z("stop"));
-  const std::string bytes = late + sync() + message('d', "z");
+  const std::string bytes = late + sync_batch() + message('d', "z");
   for (unsigned way = 0; way < kWays; ++way) {
     ClientStream stream;
     std::string held;
@@ -178,7 +178,7 @@ TEST_CASE("late copy messages are dropped up to the first other message, however
       dropped += drop;
     }
     CHECK(dropped == late.size());
-    CHECK(held == sync() + message('d', "z"));
+    CHECK(held == sync_batch() + message('d', "z"));
   }
 }
 
@@ -298,7 +298,7 @@ TEST_CASE("a copy in extended mode settles once, after the Sync that followed Co
   };
   client.forward(batch("COPY t FROM STDIN"), kMax, owed);
   CHECK(from_server(message('1') + message('2') + message('G', "x")) == ServerStream::Event::Bytes);
-  client.forward(message('d', "1\n") + message('c') + sync(), kMax, owed);
+  client.forward(message('d', "1\n") + message('c') + sync_batch(), kMax, owed);
   CHECK(from_server(complete("COPY 1") + ready()) == ServerStream::Event::Settled);
   CHECK_FALSE(owed.doubtful());
 }

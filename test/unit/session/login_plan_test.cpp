@@ -1,0 +1,228 @@
+// What a start-up packet gets under each configuration: compat 2.2, 5.5, 7.2.
+#include "howdah/session/login_plan.h"
+
+#include <doctest/doctest.h>
+
+#include "bytes.h"
+#include "howdah/session/parameters.h"
+
+using namespace howdah;
+using namespace howdah::session;
+using config::AuthType;
+using Proof = LoginPlan::Proof;
+using Kind = auth::StoredSecret::Kind;
+
+namespace {
+
+constexpr const char* kScram =
+    "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+config::Config small(AuthType type = AuthType::Md5) {
+  config::Config config;
+  config.settings.auth_type = type;
+  config.settings.admin_users = {"ada"};
+  config.settings.stats_users = {"stan"};
+  for (const char* name : {"shop", "forced"}) {
+    auto entry = std::make_shared<config::Database>();
+    entry->name = entry->dbname = name;
+    if (entry->name == "forced") entry->user = "owner";
+    config.databases[name] = entry;
+  }
+  config.userlist["bob"] = base::Secret("pencil");
+  config.userlist["ada"] = base::Secret("engine");
+  config.userlist["stan"] = base::Secret("graph");
+  config.userlist["sam"] = base::Secret(kScram);
+  config.userlist["nop"] = base::Secret("");
+  config.userlist["pgbouncer"] = base::Secret("x");
+  return config;
+}
+
+base::Result<LoginPlan> plan(const config::Config& config, Pairs parameters,
+                             UnixPeer peer = {}) {
+  wire::Startup startup{wire::kProtocol30, std::move(parameters)};
+  return plan_login(config, startup, TrackedNames({"IntervalStyle"}), peer);
+}
+std::string refused(const config::Config& config, Pairs parameters, UnixPeer peer = {}) {
+  auto answer = plan(config, std::move(parameters), peer);
+  if (!answer) return answer.error().code + " " + answer.error().text;
+  if (answer->proof == Proof::Refuse) return answer->refusal.code + " " + answer->refusal.text;
+  return "";
+}
+Pairs login(std::string user, std::string database) {
+  return {{"user", std::move(user)}, {"database", std::move(database)}};
+}
+
+}  // namespace
+
+TEST_CASE("a user is needed, and not too long a one; the database defaults to it") {
+  auto config = small();
+  CHECK(refused(config, {}) == "28000 no username supplied");
+  CHECK(refused(config, {{"user", ""}}) == "28000 no username supplied");
+  CHECK(refused(config, {{"user", std::string(128, 'u')}}) == "28000 username too long");
+  CHECK(plan(config, {{"user", std::string(127, 'u')}}).ok());
+  CHECK(plan(config, {{"user", "bob"}})->database_name == "bob");
+  CHECK(plan(config, login("bob", ""))->database_name == "bob");
+}
+
+TEST_CASE("of a parameter sent twice the last one counts") {
+  auto answer = plan(small(), {{"user", "eve"}, {"user", "bob"}, {"database", "shop"}});
+  CHECK(answer->user == "bob");
+}
+
+TEST_CASE("auth_type any needs a forced user and no password") {
+  auto config = small(AuthType::Any);
+  CHECK(refused(config, login("x", "shop")) == "28000 bouncer config error");
+  auto answer = plan(config, login("x", "forced"));
+  CHECK(answer->proof == Proof::None);
+  CHECK(answer->pool_user == "owner");
+}
+
+TEST_CASE("auth_type trust asks for no password but for a known user") {
+  auto config = small(AuthType::Trust);
+  config.users["listed"] = {};
+  CHECK(plan(config, login("bob", "shop"))->proof == Proof::None);
+  CHECK(plan(config, login("nop", "shop"))->proof == Proof::None);
+  CHECK(plan(config, login("listed", "shop"))->proof == Proof::None);
+  CHECK(refused(config, login("eve", "shop")) == "28000 \"trust\" authentication failed");
+}
+
+TEST_CASE("auth_type plain, md5 and scram-sha-256 ask for their method; md5 gives way to SCRAM") {
+  using auth::Method;
+  CHECK(plan(small(AuthType::Plain), login("sam", "shop"))->method == Method::Plain);
+  CHECK(plan(small(AuthType::Md5), login("bob", "shop"))->method == Method::Md5);
+  CHECK(plan(small(AuthType::Md5), login("sam", "shop"))->method == Method::Scram);
+  CHECK(plan(small(AuthType::ScramSha256), login("bob", "shop"))->method == Method::Scram);
+  for (AuthType type : {AuthType::Plain, AuthType::Md5, AuthType::ScramSha256}) {
+    auto answer = plan(small(type), login("bob", "shop"));
+    CHECK(answer->proof == Proof::Exchange);
+    CHECK(answer->secret.kind == Kind::Plain);
+    CHECK(answer->pool_user == "bob");
+  }
+}
+
+TEST_CASE("auth types that are not built refuse everybody") {
+  for (AuthType type : {AuthType::Cert, AuthType::Hba, AuthType::Ldap, AuthType::Pam}) {
+    CHECK(refused(small(type), login("bob", "shop")) == "28000 bouncer config error");
+    CHECK(refused(small(type), login("ada", "pgbouncer")) == "28000 bouncer config error");
+  }
+}
+
+TEST_CASE("unknown users and databases get a whole exchange, which nothing passes") {
+  for (AuthType type : {AuthType::Plain, AuthType::Md5, AuthType::ScramSha256}) {
+    auto config = small(type);
+    auto user = plan(config, login("eve", "shop"));
+    CHECK(user->proof == Proof::Exchange);
+    CHECK(user->secret.kind == Kind::Missing);
+    auto none = plan(config, login("nop", "shop"));
+    CHECK(none->proof == Proof::Exchange);
+    CHECK(none->secret.kind == Kind::None);
+    auto database = plan(config, login("bob", "nowhere"));
+    CHECK(database->proof == Proof::Exchange);
+    CHECK_FALSE(database->database);
+    CHECK(database->secret.kind == Kind::Plain);
+  }
+}
+
+TEST_CASE("a forced user is the pool's user; the login stays the client's") {
+  auto answer = plan(small(), login("bob", "forced"));
+  CHECK(answer->user == "bob");
+  CHECK(answer->pool_user == "owner");
+}
+
+TEST_CASE("console: admins, watchers, and nobody else, under both of its names") {
+  auto config = small();
+  for (const char* name : {"pgbouncer", "howdah"}) {
+    CHECK(is_console_database(name));
+    auto admin = plan(config, login("ada", name));
+    CHECK((admin->console && admin->admin && admin->exempt_from_limits));
+    CHECK(admin->proof == Proof::Exchange);
+    CHECK(admin->secret.kind == Kind::Plain);
+    CHECK_FALSE(admin->database);
+    auto watcher = plan(config, login("stan", name));
+    CHECK((watcher->console && !watcher->admin && !watcher->exempt_from_limits));
+    CHECK(watcher->proof == Proof::Exchange);
+    for (const char* user : {"bob", "eve", "pgbouncer", "howdah"}) {
+      CHECK(refused(config, login(user, name)) == "28000 not allowed");
+    }
+  }
+  CHECK_FALSE(is_console_database("PgBouncer"));
+  CHECK_FALSE(is_console_database(""));
+  // Trust asks no password, and still not everybody comes in.
+  CHECK(refused(small(AuthType::Trust), login("bob", "pgbouncer")) == "28000 not allowed");
+  CHECK(plan(small(AuthType::Trust), login("ada", "pgbouncer"))->proof == Proof::None);
+}
+
+TEST_CASE("console with auth_type any: all may look, admins may act") {
+  auto config = small(AuthType::Any);
+  auto anyone = plan(config, login("eve", "pgbouncer"));
+  CHECK((anyone->proof == Proof::None && !anyone->admin && !anyone->exempt_from_limits));
+  CHECK(plan(config, login("ada", "pgbouncer"))->admin);
+}
+
+TEST_CASE("console by unix socket: this process's own user under the console's name, only all three") {
+  for (AuthType type : {AuthType::Md5, AuthType::Hba, AuthType::Any}) {
+    auto config = small(type);
+    for (const char* user : {"pgbouncer", "howdah"}) {
+      auto answer = plan(config, login(user, "pgbouncer"), {true, true});
+      REQUIRE(answer.ok());
+      CHECK((answer->proof == Proof::None && answer->admin && answer->exempt_from_limits));
+    }
+  }
+  auto config = small();
+  CHECK(refused(config, login("pgbouncer", "pgbouncer"), {true, false}) == "28000 not allowed");
+  CHECK(refused(config, login("pgbouncer", "pgbouncer"), {false, true}) == "28000 not allowed");
+  CHECK(refused(config, login("bob", "pgbouncer"), {true, true}) == "28000 not allowed");
+  CHECK(plan(config, login("ada", "pgbouncer"), {true, true})->proof == Proof::Exchange);
+  // And to databases it opens nothing.
+  CHECK(plan(config, login("pgbouncer", "shop"), {true, true})->proof == Proof::Exchange);
+}
+
+TEST_CASE("tracked parameters are taken in order, in any case; from options too") {
+  auto answer = plan(small(), {{"user", "bob"},
+                               {"DATESTYLE", "German"},
+                               {"options", "-c intervalstyle=iso_8601 --TimeZone=UTC"},
+                               {"application_name", "it's"}});
+  REQUIRE(answer.ok());
+  CHECK(answer->parameters == Pairs{{"DATESTYLE", "German"},
+                                    {"intervalstyle", "iso_8601"},
+                                    {"TimeZone", "UTC"},
+                                    {"application_name", "it's"}});
+}
+
+TEST_CASE("other parameters are refused unless ignored, by exact name") {
+  auto config = small();
+  CHECK(refused(config, {{"user", "bob"}, {"work_mem", "1"}}) ==
+        "22023 unsupported startup parameter: work_mem");
+  CHECK(refused(config, {{"user", "bob"}, {"options", "-c work_mem=1"}}) ==
+        "22023 unsupported startup parameter in options: work_mem");
+  CHECK(refused(config, {{"user", "bob"}, {"options", "-d"}}).starts_with(
+      "08P01 unsupported options startup parameter: only '-c config=val'"));
+  CHECK(refused(config, {{"user", "bob"}, {std::string(5000, 'k'), ""}}).size() < 200);
+  config.settings.ignore_startup_parameters = {"work_mem"};
+  CHECK(plan(config, {{"user", "bob"}, {"work_mem", "1"}})->parameters.empty());
+  CHECK(plan(config, {{"user", "bob"}, {"options", "-c work_mem=1"}})->parameters.empty());
+  CHECK_FALSE(plan(config, {{"user", "bob"}, {"WORK_MEM", "1"}}).ok());
+  config.settings.ignore_startup_parameters = {"options"};
+  CHECK(plan(config, {{"user", "bob"}, {"options", "-d anything"}})->parameters.empty());
+}
+
+TEST_CASE("a bad parameter is refused before anything about user and database is known") {
+  CHECK(refused(small(), {{"user", "eve"}, {"database", "pgbouncer"}, {"x", "y"}}) ==
+        "22023 unsupported startup parameter: x");
+}
+
+TEST_CASE("replication is refused unless it is a spelling of no") {
+  for (const char* no : {"", "0", "f", "false", "FALSE", "n", "no", "of", "off", "fals"}) {
+    CHECK(plan(small(), {{"user", "bob"}, {"replication", no}}).ok());
+  }
+  for (const char* yes : {"1", "true", "t", "on", "yes", "database", "o", "x", "falsey"}) {
+    CHECK(refused(small(), {{"user", "bob"}, {"replication", yes}}).starts_with("0A000 "));
+  }
+}
+
+TEST_CASE("protocol options are listed, not refused") {
+  wire::Startup startup{wire::kProtocol30 + 2, {{"_pq_.a", "1"}, {"user", "bob"}, {"_pq_.b", ""}}};
+  CHECK(unsupported_protocol_options(startup) == std::vector<std::string_view>{"_pq_.a", "_pq_.b"});
+  CHECK(plan(small(), {{"user", "bob"}, {"_pq_.a", "1"}}).ok());
+}

@@ -161,7 +161,12 @@ std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes
   if (taken.forward > 0) {
     server.pool->counters.sent += taken.forward;
     server.last_packet = now();
-    send_to_client(client, bytes.substr(0, taken.forward));
+    bool refused = taken.event == ServerStream::Event::Settled &&
+                   server.pool->mode == config::PoolMode::Statement &&
+                   session.stream().tx() != wire::TxStatus::Idle;
+    // The ReadyForQuery of a transaction block in statement mode gives way to the error.
+    std::size_t kept = refused ? wire::kHeaderSize + 1 : 0;
+    send_to_client(client, bytes.substr(0, taken.forward - kept));
     if (server.dead || server.client != &client) return taken.forward;
   }
   if (taken.event == ServerStream::Event::Settled) settled(server);

@@ -139,8 +139,12 @@ admin::WorkerReport WorkerImpl::report(bool rows) {
       out.max_wait_us = (at - oldest->wait_since).count();
     }
   }
+  // Console clients are clients of a pool that the ledger does not know.
+  admin::WorkerPool& console = report.pools[UINT32_MAX];
+  console.database = console.user = "pgbouncer";
   for (auto& [number, client] : clients_) {
     if (client->dead) continue;
+    if (client->session.console() && client->session.logged_in()) ++console.cl_active;
     if (!client->session.logged_in()) ++report.login_clients;
     if (rows && (client->session.logged_in() || client->cancel_request)) {
       report.clients.push_back(row(*client));

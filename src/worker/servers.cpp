@@ -40,6 +40,7 @@ void WorkerImpl::open_server(pool::Open open) {
   servers_.emplace(slot, std::move(made));
   move(server, ServerList::Login);
   server.session = std::make_unique<ServerSession>(server_login(server), shared_.names);
+  if (open.reserve) log_server(Level::Warning, server, "taking connection from reserve_pool");
   arm(server.deadline, server_due(server));
   reactor_.resolve(server.host.name, server.host.port, [this, slot](net::Resolved resolved) {
     Turn turn(*this);

@@ -73,6 +73,7 @@ net::Listener::Options Supervisor::listener_options() const {
 }
 
 Status Supervisor::listen() {
+  signals();  // before anybody can see that we are there
   const auto& settings = config_->settings;
   auto port = static_cast<std::uint16_t>(settings.listen_port);
   net::Listener::Options how = listener_options();
@@ -131,7 +132,6 @@ void Supervisor::log_limits() {
 
 int Supervisor::run() {
   log_limits();
-  signals();
   auto count = worker_count(*config_);
   threads_.resize(count);
   for (pool::WorkerId id = 0; id < count; ++id) {

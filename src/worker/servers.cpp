@@ -538,6 +538,7 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   }
   if (told) {  // it has the server's own FATAL
     client->closing = true;
+    deadlines_.disarm(client->deadline);  // an earlier one would cut its last words short
     arm(client->deadline, now() + std::chrono::seconds(10));
     flush_client(*client);
   } else {

@@ -74,7 +74,8 @@ void WorkerImpl::cancel_query(const CancelQuery& message) {
     done();
     return;
   }
-  if (client.session.state() == ClientSession::State::Linked && client.server->in_query) {
+  if (client.session.state() == ClientSession::State::Linked && client.server->in_query &&
+      !client.server->session->cancel_key().empty()) {
     start_cancel(*client.server, message.from);
     return;
   }

@@ -2,7 +2,8 @@
 //
 //   worker.cpp   turns, timers, pools    messages.cpp  the mailbox
 //                                        clients.cpp   client I/O and login
-//   servers.cpp  servers, own queries    pump.cpp      checkout, link, relay
+//   open_server.cpp  connect, login      pump.cpp      checkout, link, relay
+//   servers.cpp  servers, own queries
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:

@@ -1,0 +1,138 @@
+// Servers on their way in: connect, login, connect_query; see worker_impl.h.
+//
+//   Open -> Resolving -> Connecting -> Login -> [connect_query] -> Ready (opened)
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "howdah/base/text.h"
+#include "worker/worker_impl.h"
+
+namespace howdah::worker {
+
+using base::cat;
+using base::Level;
+using session::Purpose;
+using session::ServerSession;
+
+void WorkerImpl::open_server(pool::Open open) {
+  pool::SlotId slot = open.permit.slot();
+  ServerPtr made(new Server);
+  Server& server = *made;
+  server.worker = this;
+  server.id = shared_.next_id.fetch_add(1, std::memory_order_relaxed);
+  server.permit = std::move(open.permit);
+  server.pool_id = open.pool;
+  server.pool = &view(open.pool);
+  // Our configuration may be a message behind the ledger's: this server has to be of the latter.
+  server.entry = shared_.ledger.info(open.pool).database;
+  const auto& hosts = server.entry->hosts;
+  server.host = hosts[open.host % hosts.size()];
+  server.created = server.step_start = now();
+  server.deadline.owner = &server;
+  server.deadline.kind = 1;
+  servers_.emplace(slot, std::move(made));
+  move(server, ServerList::Login);
+  server.session = std::make_unique<ServerSession>(server_login(server), shared_.names);
+  if (open.reserve) log_server(Level::Warning, server, "taking connection from reserve_pool");
+  arm(server.deadline, server_due(server));
+  reactor_.resolve(server.host.name, server.host.port, [this, slot](net::Resolved resolved) {
+    Turn turn(*this);
+    auto found = servers_.find(slot);
+    if (found == servers_.end() || found->second->dead) return;
+    Server& waiting = *found->second;
+    if (resolved.addresses.empty()) {
+      connect_error(waiting, cat("server DNS lookup failed: ", resolved.error));
+      return;
+    }
+    waiting.addresses = std::move(resolved.addresses);
+    std::reverse(waiting.addresses.begin(), waiting.addresses.end());
+    connect_server(waiting);
+  });
+}
+
+void WorkerImpl::connect_server(Server& server) {
+  const auto& settings = config_->settings;
+  net::TcpOptions options{settings.tcp_keepalive,     settings.tcp_keepcnt,
+                          settings.tcp_keepidle,      settings.tcp_keepintvl,
+                          settings.tcp_socket_buffer, settings.tcp_user_timeout};
+  net::Address address = std::move(server.addresses.back());
+  server.addresses.pop_back();
+  server.stage = Server::Stage::Connecting;
+  server.transport = reactor_.connect(address, options, server);
+}
+
+session::ServerSession::Login WorkerImpl::server_login(const Server& server) const {
+  const PoolView& pool = *server.pool;
+  const config::Database& entry = *server.entry;
+  ServerSession::Login login;
+  login.startup = {{"user", pool.user}, {"database", entry.dbname}};
+  for (const auto& parameter : entry.startup_parameters) login.startup.push_back(parameter);
+  login.credentials.user = pool.user;
+  if (entry.user && entry.password) {
+    login.credentials.secret = auth::classify(entry.password->view());
+    return login;
+  }
+  auto secret = config_->userlist.find(pool.user);
+  if (secret != config_->userlist.end()) {
+    login.credentials.secret = auth::classify(secret->second.view());
+  }
+  if (login.credentials.secret.kind == auth::StoredSecret::Kind::Plain || entry.user) return login;
+  CredentialStore::Entry learned = shared_.credentials.find(pool.user);
+  if (!learned.password.empty()) {
+    login.credentials.secret = {};
+    login.credentials.secret.kind = auth::StoredSecret::Kind::Plain;
+    login.credentials.secret.text = learned.password;
+  } else if (learned.keys) {
+    login.credentials.keys = learned.keys;
+  }
+  return login;
+}
+
+void WorkerImpl::start_login(Server& server) {
+  server.stage = Server::Stage::Login;
+  server.session->start();
+  flush_server(server);
+}
+
+void WorkerImpl::server_logged_in(Server& server) {
+  if (config_->settings.log_connections) {
+    net::Address local = server.transport->local();
+    log_server(Level::Log, server,
+               local.family == net::Address::Family::Unix
+                   ? std::string("new connection to server")
+                   : cat("new connection to server (from ", local.text(), ")"));
+  }
+  server.stage = Server::Stage::Setup;
+  if (!server.entry->connect_query.empty()) {
+    run_query(server, Purpose::Connect, server.entry->connect_query);
+  } else {
+    server_usable(server);
+  }
+}
+
+void WorkerImpl::server_usable(Server& server) {
+  auto reported = server.session->take_reported();
+  for (auto& [name, value] : reported) {  // what connect_query changed counts as the default
+    auto index = shared_.names->find(name);
+    if (const std::string* now_set = index ? server.session->parameters().get(*index) : nullptr) {
+      value = *now_set;
+    }
+  }
+  server.stage = Server::Stage::Ready;
+  server.welcome = server.pool->welcome = shared_.welcomes.keep(
+      server.pool->id, std::make_shared<const Welcome>(std::move(reported)));
+  move(server, ServerList::Active);
+  took(server, shared_.ledger.opened(server.permit, id_, now(), actions_));
+}
+
+void WorkerImpl::connect_error(Server& server, std::string_view reason) {
+  if (!server.addresses.empty() && server.stage == Server::Stage::Connecting) {
+    log_server(Level::Warning, server, cat(reason, "; trying its next address"));
+    connect_server(server);
+    return;
+  }
+  server_lost(server, reason);
+}
+
+}  // namespace howdah::worker

@@ -301,7 +301,7 @@ void WorkerImpl::update_watch(Server& server) {
 TimePoint WorkerImpl::server_due(const Server& server) const {
   const auto& settings = config_->settings;
   if (server.stage != Server::Stage::Ready) {
-    return base::deadline_after(server.created, settings.server_connect_timeout);
+    return base::deadline_after(server.step_start, settings.server_connect_timeout);
   }
   switch (server.session->state()) {
     case ServerSession::State::Internal:

@@ -129,7 +129,9 @@ void WorkerImpl::server_usable(Server& server) {
 void WorkerImpl::connect_error(Server& server, std::string_view reason) {
   if (!server.addresses.empty() && server.stage == Server::Stage::Connecting) {
     log_server(Level::Warning, server, cat(reason, "; trying its next address"));
+    server.step_start = now();  // each address has the whole time
     connect_server(server);
+    arm(server.deadline, server_due(server));
     return;
   }
   server_lost(server, reason);

@@ -107,7 +107,12 @@ void WorkerImpl::end_turn() {
     auto gives = std::exchange(gives_, {});
     for (auto& [slot, to] : gives) {
       auto found = servers_.find(slot);
-      if (found == servers_.end() || found->second->dead) continue;  // lost() told the ledger
+      if (found == servers_.end() || found->second->dead) {
+        // lost() has put the ticket back in line if the server was for another worker. One for here
+        // had its ticket already, and died within this turn.
+        if (to.to.worker == id_) ask_again(to.ticket, to.to.client);
+        continue;
+      }
       Server& server = *found->second;
       if (to.to.worker != id_) {
         if (server.in_list != ServerList::Count) {
@@ -140,6 +145,17 @@ void WorkerImpl::end_turn() {
   if (quitting_ && quit_done_ && clients_.empty() && servers_.empty() && cancels_.empty()) {
     std::exchange(quit_done_, {})();
   }
+}
+
+void WorkerImpl::ask_again(pool::TicketId ticket, std::uint64_t number) {
+  auto found = clients_.find(number);
+  if (found == clients_.end() || found->second->dead || found->second->ticket != ticket) return;
+  Client& client = *found->second;
+  client.ticket = 0;
+  pool::Checkout answer = shared_.ledger.retry(client.pool->id, {id_, client.id},
+                                               client.wait_since, now(), actions_);
+  take_checkout(client, answer);
+  if (!client.dead) resume_client(client);
 }
 
 void WorkerImpl::run_action(pool::Action& action) {

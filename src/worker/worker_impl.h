@@ -55,6 +55,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   TimePoint now() { return reactor_.now(); }
   void end_turn();
   void run_action(pool::Action& action);
+  void ask_again(pool::TicketId ticket, std::uint64_t client);
   void fail_ticket(pool::TicketId ticket, std::uint64_t client, const base::Error& error);
   void apply_config(std::shared_ptr<const config::Config> config);
   PoolView& view(pool::PoolId id);

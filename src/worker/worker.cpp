@@ -284,8 +284,10 @@ void WorkerImpl::client_deadline(Client& client) {
                   down ? "client_login_timeout (server down)" : "client_login_timeout");
       return;
     }
-  } else if (client.session.state() == session::ClientSession::State::Waiting && client.pool &&
-             client.pool->paused_since == TimePoint{}) {
+  }
+  // A login may wait for a server, too.
+  if (client.pool && client.pool->paused_since == TimePoint{} &&
+      (client.session.state() == session::ClientSession::State::Waiting || client.ticket != 0)) {
     if (base::deadline_after(client.wait_since, client.wait_timeout) <= at) {
       fail_client(client, wire::sqlstate::kQueryCanceled, "query_wait_timeout",
                   cat("No server of pool ", client.database, "/", client.pool->user,
@@ -300,7 +302,7 @@ void WorkerImpl::client_deadline(Client& client) {
       fail_client(client, wire::sqlstate::kQueryCanceled, "query_timeout");
       return;
     }
-    if (!client.notified &&
+    if (!client.notified && client.session.logged_in() &&
         base::deadline_after(client.wait_since, settings.query_wait_notify) <= at) {
       client.notified = true;
       wire::append_notice(
@@ -322,14 +324,15 @@ void WorkerImpl::client_deadline(Client& client) {
 TimePoint WorkerImpl::client_due(const Client& client) const {
   const auto& settings = config_->settings;
   using State = session::ClientSession::State;
-  if (!client.session.logged_in()) {
-    return base::deadline_after(client.connected, settings.client_login_timeout);
-  }
-  if (client.session.state() == State::Waiting && client.pool) {
-    if (client.pool->paused_since != TimePoint{}) return kNever;  // see on(NewGate&)
+  TimePoint login = client.session.logged_in()
+                        ? kNever
+                        : base::deadline_after(client.connected, settings.client_login_timeout);
+  if (client.pool && (client.session.state() == State::Waiting || client.ticket != 0)) {
+    if (client.pool->paused_since != TimePoint{}) return login;  // see on(NewGate&)
     TimePoint due = std::min(base::deadline_after(client.wait_since, client.wait_timeout),
                              base::deadline_after(client.request_at, settings.query_timeout));
-    if (!client.notified) {
+    due = std::min(due, login);
+    if (!client.notified && client.session.logged_in()) {
       due = std::min(due, base::deadline_after(client.wait_since, settings.query_wait_notify));
     }
     return due;
@@ -337,7 +340,7 @@ TimePoint WorkerImpl::client_due(const Client& client) const {
   if (client.session.state() == State::Idle && client.pool) {
     return base::deadline_after(client.last_activity, client.idle_timeout);
   }
-  return kNever;
+  return login;
 }
 
 // --- Log --------------------------------------------------------------------------------------------

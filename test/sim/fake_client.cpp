@@ -135,7 +135,9 @@ void FakeClient::on_input(std::string_view bytes) {
 
 void FakeClient::on_end(bool reset) {
   if (state_ == State::Gone) return;
-  if (state_ != State::Told && !habits_.may_fail)
+  // The last words may be lost when the pooler closes before it has read all that we say.
+  bool own_fault = reset && begged_;
+  if (state_ != State::Told && !habits_.may_fail && !own_fault)
     world_.fail(cat(story(), " was cut off", reset ? " by a reset" : ""));
   // A part of an answer may stand there; the check above has looked at it.
   state_ = State::Gone;
@@ -177,7 +179,7 @@ void FakeClient::mismatch(const Message& message) {
 
 void FakeClient::on_fatal(const Message& message) {
   wire::ErrorFields fields = wire::read_error(message.body);
-  bool own_fault = habits_.statement && fields.message.starts_with("transaction blocks not allowed");
+  bool own_fault = begged_ && fields.message.starts_with("transaction blocks not allowed");
   if (!habits_.may_fail && !own_fault)
     return world_.fail(cat(story(), " was told: ", fields.message));
   for (std::string_view never : kNeverLegal) {

@@ -98,6 +98,7 @@ class FakeClient final : public PeerUser {
   std::string sleeping_mark_;
   Message sleep_query_{};
   bool cancelled_ = false, acting_ = false, holding_ = false;
+  bool begged_ = false;             // began a transaction where there are none
   std::unique_ptr<Canceller> canceller_;
   std::uint64_t sequence_ = 0, token_ = 1;
   TimePoint progress_{};

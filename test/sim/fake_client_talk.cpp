@@ -118,6 +118,7 @@ void FakeClient::talk_simple() {
 
 void FakeClient::talk_transaction() {
   if (habits_.statement && !random_.chance(3)) return talk_simple();
+  begged_ = habits_.statement;
   ++around_.totals.transactions;
   if (random_.chance(20)) {  // whole, in one message or in a pipeline
     query(cat("BEGIN ", mark(), ";", statement()));
@@ -182,12 +183,15 @@ void FakeClient::finish_copy(bool extended) {
 
 void FakeClient::talk_sleep() {
   std::string the_mark = mark();
-  Message message{fe::kQuery, query_body(cat("SLEEP ", the_mark, " ", random_.between(1, 60)))};
+  std::int64_t rest = random_.between(1, 60);
+  Message message{fe::kQuery, query_body(cat("SLEEP ", the_mark, " ", rest))};
   before_sleep_ = engine_;
   sleep_query_ = message;
   say(std::move(message));
   if (!random_.chance(50) || engine_.tx() == 'E') return;
-  later(microseconds(random_.between(0, 80'000)), [this, the_mark] {
+  // At any time, or about when the statement ends: then it may come too late.
+  std::int64_t least = random_.chance(50) ? 0 : std::max<std::int64_t>(rest - 5, 0) * 1000;
+  later(microseconds(random_.between(least, least + (least ? 5'000 : 80'000))), [this, the_mark] {
     if (state_ != State::Talk || expected_.empty() || cancelled_) return;
     if (the_mark != cat("c", id_, ".", sequence_)) return;  // it has long been answered
     ++around_.totals.cancels;

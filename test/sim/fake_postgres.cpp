@@ -290,6 +290,13 @@ std::size_t FakePostgres::held() const {
                                                 [](const auto& one) { return one->held(); }));
 }
 
+std::size_t FakePostgres::engaged_of(const std::string& pool) const {
+  return static_cast<std::size_t>(
+      std::count_if(backends_.begin(), backends_.end(), [&](const auto& one) {
+        return one->engaged() && one->pool() == pool;
+      }));
+}
+
 std::size_t FakePostgres::held_of(const std::string& pool) const {
   return static_cast<std::size_t>(
       std::count_if(backends_.begin(), backends_.end(), [&](const auto& one) {

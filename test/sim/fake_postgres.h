@@ -53,7 +53,10 @@ class Backend final : public PeerUser {
   bool dead() const { return dead_; }
   bool held() const { return !dead_ && socket_->held(); }
   bool closed() const { return socket_->closed(); }
-  bool busy() const { return sleeping_ || !todo_.empty(); }
+  // Works for a client, or has its transaction open.
+  bool engaged() const {
+    return held() && (engine_.tx() != 'I' || (!mark_.empty() && (sleeping_ || !todo_.empty())));
+  }
 
  private:
   void start_up();
@@ -90,6 +93,7 @@ class FakePostgres final : public Place {
   void kill_one();
   std::size_t held() const;  // connections that workers hold
   std::size_t held_of(const std::string& pool) const;
+  std::size_t engaged_of(const std::string& pool) const;
   void sweep();
 
   SimWorld& world;

@@ -51,7 +51,8 @@ std::unique_ptr<net::Transport> SimReactor::connect(const Address& to, const net
   auto wire = world_.make_wire(to);
   auto place = world_.places_.find(to.text());
   wire->place = place == world_.places_.end() ? nullptr : place->second;
-  wire->decided = world_.now + microseconds(world_.random.between(0, 3000));
+  bool slow = world_.random.chance(15);
+  wire->decided = world_.now + microseconds(world_.random.between(0, slow ? 60'000 : 3000));
   auto made = std::make_unique<SimTransport>(world_, wire);
   made->reactor_ = this;
   made->user_ = &user;

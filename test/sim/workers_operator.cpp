@@ -117,7 +117,7 @@ void WorkersWorld::cause_trouble() {
   auto maybe = [&](int percent, int most) {
     return random.chance(percent) ? static_cast<int>(random.between(1, most)) : 0;
   };
-  ward_.faults = {maybe(40, 20), maybe(15, 10), maybe(40, 30), maybe(40, 10),
+  ward_.faults = {maybe(40, 20), maybe(25, 40), maybe(40, 30), maybe(40, 10),
                   0,             maybe(50, 3),  maybe(50, 5),  maybe(50, 20)};
   if (random.chance(15)) {  // down for a time, from the start or later
     TimePoint from = random.chance(50) ? world_.now

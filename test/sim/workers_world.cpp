@@ -178,6 +178,7 @@ void WorkersWorld::each_step() {
   if (turn % 16 == 0) {
     if (std::string broken = ledger_->check_invariants(); !broken.empty())
       world_.fail(cat("ledger: ", broken));
+    compare_books();
   }
   if (turn % 64 == 0) {
     std::erase_if(clients_, [](const auto& client) { return client->gone(); });
@@ -186,6 +187,20 @@ void WorkersWorld::each_step() {
   }
   if (turn % 256 == 0)
     for (const auto& client : clients_) client->check_patience();
+}
+
+// What the ledger says against what is so.
+void WorkersWorld::compare_books() {
+  std::size_t tickets = 0, clients = 0;
+  for (const auto& worker : workers_) clients += worker->client_count();
+  for (const auto& pool : ledger_->snapshot()) {
+    tickets += pool.waiting + pool.promised;
+    std::string name = cat(pool.database, "/", pool.user);
+    std::size_t engaged = home_.engaged_of(name) + second_.engaged_of(name);
+    if (engaged > pool.active)
+      world_.fail(cat("pool ", name, ": ", engaged, " servers work, the ledger counts ", pool.active));
+  }
+  if (tickets > clients) world_.fail(cat(tickets, " tickets are out for ", clients, " clients"));
 }
 
 void WorkersWorld::drain_supervisor() {

@@ -51,6 +51,7 @@ class WorkersWorld {
   void start_workers();
   void add_client();
   void each_step();
+  void compare_books();
   void drain_supervisor();
   void post_all(const std::function<worker::Message()>& make);
   void perform(pool::Actions actions);

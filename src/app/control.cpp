@@ -90,6 +90,7 @@ Status Supervisor::pause(const std::string& database, std::function<void()> done
   if (database.empty()) {
     if (all_paused_ || phase_ != Phase::Running) return refused("already suspended/paused");
     all_paused_ = true;
+    pauser_ = commander_;
   } else {
     if (auto known = known_database(database, "pause"); !known) return known;
     paused_.insert(database);

@@ -195,6 +195,7 @@ void Supervisor::on_wake() {
 
 void Supervisor::on(worker::ConsoleCommand& message) {
   pool::Waiter to = message.client;
+  commander_ = to;
   admin::run_command(message.text, message.rights, *this, [this, to](base::Buffer&& answer) {
     if (phase_ == Phase::Ending) return;
     shared_.workers[to.worker]->post(worker::ConsoleAnswer{to.client, std::move(answer)});
@@ -203,8 +204,10 @@ void Supervisor::on(worker::ConsoleCommand& message) {
 
 void Supervisor::on(worker::ConsoleGone&) {}
 
-void Supervisor::on(worker::CancelWaits&) {
-  if (phase_ == Phase::Running && all_paused_) (void)resume("");
+// Ctrl-C of the console client that waits for its PAUSE ends that pause; anybody else's does nothing.
+void Supervisor::on(worker::CancelWaits& message) {
+  bool its_own = message.client.worker == pauser_.worker && message.client.client == pauser_.client;
+  if (phase_ == Phase::Running && all_paused_ && its_own) (void)resume("");
 }
 
 void Supervisor::on(worker::Report& message) {

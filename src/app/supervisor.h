@@ -116,6 +116,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   std::vector<Pending> pending_;
   std::set<std::string> paused_;
   bool all_paused_ = false;
+  pool::Waiter commander_, pauser_;  // who gave the last command; who gave the global PAUSE
   Phase phase_ = Phase::Running;
   std::size_t running_ = 0;
   base::TimePoint next_stats_{};

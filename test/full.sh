@@ -12,7 +12,7 @@ step() {
   shift
   echo "== $name"
   if "$@"; then result=passed; else result=FAILED failed=1; fi
-  summary="$summary$(printf '%-12s %s' "$name" "$result")
+  summary="$summary$(printf '%-14s %s' "$name" "$result")
 "
 }
 
@@ -24,6 +24,9 @@ tests() {
 
 step build make --no-print-directory release
 step release env HOWDAH_FULL=1 sh -c 'cd build/release && exec ctest --output-on-failure --no-tests=error --timeout 3600'
+for simulation in sim_ledger sim_workers; do
+  step "$simulation" "build/release/test/sim/$simulation" --seeds 20000
+done
 for kind in asan tsan; do
   step "$kind-build" make --no-print-directory "$kind-build"
   step "$kind" tests "build/$kind" -j "$jobs" -L 'unit|sim|fuzz-smoke|integration'

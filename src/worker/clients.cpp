@@ -373,6 +373,11 @@ void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_
                              std::string_view detail, std::string_view hint) {
   if (client.dead || client.closing) return;
   const auto& settings = config_->settings;
+  if (client.server && client.session.state() == ClientSession::State::Linked &&
+      client.server->session->stream().saw_fatal()) {
+    server_lost(*client.server, text);  // the server has told it already: one goodbye is enough
+    return;
+  }
   if (client.server) leave_server(client);
   if (client.torn) {  // an error here would be read as the rest of a row
     if (settings.log_pooler_errors) log_client(Level::Warning, client, cat("pooler error: ", text));

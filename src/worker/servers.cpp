@@ -345,6 +345,10 @@ void WorkerImpl::server_deadline(Server& server) {
   }
   if (server.session->state() == ServerSession::State::Linked) {
     Client& client = *server.client;
+    if (server.session->stream().saw_fatal()) {
+      server_lost(server, "server conn crashed?");
+      return;
+    }
     const PoolView& pool = *server.pool;
     std::string_view text, code = sqlstate::kQueryCanceled;
     if (server.in_query && base::deadline_after(server.query_start, pool.query_timeout) <= now()) {

@@ -153,6 +153,11 @@ void WorkerImpl::flush_client(Client& client) {
     if (sent.kind == IoResult::Kind::Bytes) out.consume(sent.count);
   }
   if (out.empty() && client.closing) {
+    // Unread input would make the close a reset, which can overtake the last words.
+    char rest[4096];
+    for (int i = 0; i < 64; ++i) {
+      if (client.transport->recv(rest).kind != IoResult::Kind::Bytes) break;
+    }
     close_client(client, "");
     return;
   }

@@ -120,6 +120,7 @@ void Pooler::write_ini(const std::string& text) { write_file(ini_path(), text); 
 void Pooler::start() {
   Process::Options options;
   options.log = directory_ / "log";
+  options.environment = config_.environment;
   process_ = Process({pooler_binary(), ini_path()}, options);
   ended_ = false;
   console_.reset();

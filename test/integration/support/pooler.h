@@ -22,6 +22,7 @@ struct PoolerConfig {
   std::vector<std::string> databases;           // lines of [databases]
   std::vector<std::string> users;               // lines of [users]
   std::vector<std::pair<std::string, std::string>> userlist;  // name, secret
+  std::vector<std::string> environment;                       // "NAME=value"
 };
 
 // A line of [databases] for a database of `cluster`: "name = host=... port=... dbname=... more".

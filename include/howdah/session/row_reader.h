@@ -1,0 +1,34 @@
+// Takes the rows out of the answer to a query of the pooler, while the answer passes in any pieces.
+// Notifications on the way are kept as they are: they are not ours but the client's whose server it is.
+// Bounded: past kMaxBytes it keeps no more and says overflowed(). Owner: the server session.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace howdah::session {
+
+class RowReader {
+ public:
+  using Row = std::vector<std::optional<std::string>>;
+  static constexpr std::size_t kMaxBytes = 256 * 1024;
+
+  void take(std::string_view bytes);
+  const std::vector<Row>& rows() const { return rows_; }
+  const std::string& notifications() const { return notifications_; }  // whole messages
+  bool overflowed() const { return overflowed_; }
+
+ private:
+  void on_message(std::string_view message);
+  std::string held_;         // a wanted message that is not all there, or a part of a header
+  std::size_t skip_ = 0;     // left of a message that nobody wants
+  std::size_t kept_ = 0;
+  std::vector<Row> rows_;
+  std::string notifications_;
+  bool overflowed_ = false;
+};
+
+}  // namespace howdah::session

@@ -175,7 +175,14 @@ void kill_client(const Request& request, Control& control, const Reply& reply) {
   if (text.empty() || problem != std::errc{} || end != text.data() + text.size()) {
     return reply(error_answer("invalid client pointer supplied"));
   }
-  answer(control.kill_client(id), "KILL_CLIENT", reply);
+  control.gather(true, [id, &control, reply](const State& state) {
+    for (const WorkerReport& worker : state.workers) {
+      for (const SocketRow& client : worker.clients) {
+        if (client.id == id) return answer(control.kill_client(id), "KILL_CLIENT", reply);
+      }
+    }
+    reply(error_answer("client not found"));
+  });
 }
 
 void wait_close(const Request& request, Control& control, const Reply& reply) {

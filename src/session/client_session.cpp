@@ -103,9 +103,11 @@ ClientSession::Step ClientSession::feed_startup(std::string_view bytes,
   login_->startup = std::move(std::get<wire::Startup>(read->packet));
   (void)settings;
   auto unsupported = unsupported_protocol_options(login_->startup);
-  if (login_->startup.version > wire::kProtocol30 || !unsupported.empty()) {
+  std::uint32_t version = std::min(login_->startup.version, wire::kProtocol32);
+  long_key_ = version == wire::kProtocol32;
+  if (login_->startup.version > version || !unsupported.empty()) {
     wire::Message message(out_, wire::be::kNegotiateProtocolVersion);
-    message.i32(static_cast<std::int32_t>(wire::kProtocol30));
+    message.i32(static_cast<std::int32_t>(version));
     message.i32(static_cast<std::int32_t>(unsupported.size()));
     for (std::string_view name : unsupported) message.cstring(name);
   }
@@ -216,6 +218,7 @@ void ClientSession::welcome_console() {
 
 ClientSession::Step ClientSession::feed_idle(std::string_view bytes,
                                              const config::Settings& settings) {
+  if (skip_ != Skip::Nothing) return feed_skipped(bytes, settings);
   std::size_t dropped = stream_.drop_late_copy(bytes, settings.max_packet_size);
   bytes.remove_prefix(dropped);
   wire::Header header;
@@ -276,19 +279,59 @@ void ClientSession::answered() {
   set_state(State::Idle);
 }
 
-RequestExtent first_request(std::string_view bytes, std::uint32_t max_packet) {
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    wire::Header header;
-    if (wire::read_header(bytes.substr(at), max_packet, header) != wire::HeaderState::Ok) break;
-    if (bytes.size() - at - wire::kHeaderSize < header.body) break;
-    at += wire::kHeaderSize + header.body;
-    if (header.type == wire::fe::kQuery || header.type == wire::fe::kSync ||
-        header.type == wire::fe::kFunctionCall) {
-      return {at, true};
-    }
+bool ClientSession::give_up_wait(std::string_view waiting, const wire::ErrorText& error) {
+  if (state_ != State::Waiting) return false;
+  // A Flush asks for nothing: the first message behind it is what PostgreSQL would have failed.
+  wire::Header header{};
+  while (wire::read_header(waiting, UINT32_MAX, header) == wire::HeaderState::Ok &&
+         header.type == wire::fe::kFlush && waiting.size() >= wire::kHeaderSize + header.body) {
+    waiting.remove_prefix(wire::kHeaderSize + header.body);
   }
-  return {at, false};
+  if (waiting.size() < wire::kHeaderSize || header.type == wire::fe::kFlush) return false;
+  bool simple = header.type == wire::fe::kQuery || header.type == wire::fe::kFunctionCall;
+  skip_ = simple ? Skip::Request : Skip::ToSync;
+  set_state(State::Idle);
+  wire::append_error(out_, error);
+  return true;
+}
+
+// As PostgreSQL does behind an error: a Query is over, a batch is skipped up to its Sync.
+ClientSession::Step ClientSession::feed_skipped(std::string_view bytes,
+                                                const config::Settings& settings) {
+  std::size_t at = 0;
+  while (true) {
+    if (in_skipped_) {
+      auto part = std::min<std::size_t>(skip_left_, bytes.size() - at);
+      at += part;
+      skip_left_ -= static_cast<std::uint32_t>(part);
+      if (skip_left_ > 0) return {at, Want::Bytes};
+      in_skipped_ = false;
+      if (skip_ends_) {
+        skip_ = Skip::Nothing;
+        wire::append_ready_for_query(out_, wire::TxStatus::Idle);
+        return {at, Want::Bytes};
+      }
+    }
+    wire::Header header;
+    switch (wire::read_header(bytes.substr(at), settings.max_packet_size, header)) {
+      case wire::HeaderState::Incomplete:
+        return {at, Want::Bytes};
+      case wire::HeaderState::Malformed:
+        return violation("invalid message length");
+      case wire::HeaderState::Ok:
+        break;
+    }
+    if (header.type == wire::fe::kTerminate) {
+      set_state(State::Closed);
+      return {bytes.size(), Want::Close};
+    }
+    if (!is_client_message(header.type)) return violation("unknown pkt");
+    at += wire::kHeaderSize;
+    in_skipped_ = true;
+    skip_left_ = header.body;
+    skip_ends_ = header.type == wire::fe::kSync ||
+                 (skip_ == Skip::Request && header.type != wire::fe::kFlush);
+  }
 }
 
 }  // namespace howdah::session

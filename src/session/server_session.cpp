@@ -13,7 +13,7 @@ namespace howdah::session {
 namespace {
 // A server reports some 15 parameters at login; more than this is no PostgreSQL.
 constexpr std::size_t kMaxReported = 500;
-constexpr std::size_t kMaxCancelKey = 256;
+constexpr std::size_t kMaxCancelKey = 4 + 256;
 }  // namespace
 
 ServerSession::ServerSession(Login login, std::shared_ptr<const TrackedNames> names)

@@ -87,8 +87,8 @@ void append_parameter_status(base::Buffer& to, std::string_view name, std::strin
   Message(to, be::kParameterStatus).cstring(name).cstring(value);
 }
 
-void append_backend_key_data(base::Buffer& to, std::string_view eight_bytes) {
-  Message(to, be::kBackendKeyData).bytes(eight_bytes);
+void append_backend_key_data(base::Buffer& to, std::string_view key) {
+  Message(to, be::kBackendKeyData).bytes(key);
 }
 
 void append_auth(base::Buffer& to, std::int32_t code, std::string_view rest) {

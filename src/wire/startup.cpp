@@ -13,7 +13,8 @@ namespace howdah::wire {
 namespace {
 
 constexpr std::size_t kPacketHeader = 8;  // length and code
-constexpr std::size_t kCancelKey = 8;
+// Process id and secret; the secret of protocol 3.2 may have up to 256 bytes.
+constexpr std::size_t kMinCancelKey = 4 + 4, kMaxCancelKey = 4 + 256;
 
 base::Error violation(std::string text) {
   return {std::string(sqlstate::kProtocolViolation), std::move(text)};
@@ -85,10 +86,12 @@ base::Result<StartupRead> read_startup(std::string_view bytes) {
       if (length != kPacketHeader) return bad_header(bytes);
       return StartupRead{GssEncRequest{}, length};
     case kCancelRequest:
-      if (length != kPacketHeader + kCancelKey) return bad_header(bytes);
+      if (length < kPacketHeader + kMinCancelKey || length > kPacketHeader + kMaxCancelKey) {
+        return bad_header(bytes);
+      }
       if (bytes.size() < length) return StartupRead{NeedMore{}, 0};
-      return StartupRead{CancelRequest{std::string(bytes.substr(kPacketHeader, kCancelKey))},
-                         length};
+      return StartupRead{
+          CancelRequest{std::string(bytes.substr(kPacketHeader, length - kPacketHeader))}, length};
     default:
       break;
   }

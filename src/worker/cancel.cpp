@@ -1,11 +1,21 @@
 // Cancel requests, both ways; see worker_impl.h.
 //
-// A key that we hand out:  byte 0 random without sign bit | 1, 2 zero (a peer's id, later) |
-//                          3 worker | 4 to 7 random
+// A key that we hand out (as PgBouncer's, so that peers of both kinds can forward each other's):
+//   byte 0 random without sign bit | 1, 2 peer_id, low byte first | 3 worker |
+//   4 to 7 random; with a peer_id the low 2 bits of byte 7 are 3: the hops that are left |
+//   protocol 3.2: 28 more random bytes
 // The worker that gets the CancelRequest passes it to the key's worker. There: a linked client's
-// request goes to the very address its server is connected to, with the server's own key, and the
-// server is not handed on until PostgreSQL has closed that cancel connection: so a cancel that comes
-// late cannot hit the next client's query. A queued client's request is taken out of the queue.
+// request goes to the very address its server is connected to, with the server's own key. Waiting
+// clients, those whose server is being checked or gets its SETs among them, have their request
+// answered with the error, unsent.
+//
+// Why a late cancel cannot hit the next client's query. PostgreSQL's process that reads the
+// CancelRequest sends the signal and then exits, which closes the connection; kill() has made the
+// signal pending by the time it returns. So when we see the end of the connection, the backend takes
+// the signal before it runs any more code, and one that is idle or reading its next message drops
+// it (PostgresMain checks for interrupts once more behind the read). A server is held back until
+// then. One whose cancel connection did not end so (time-out, reset) is closed when its client is
+// done with it.
 #include <cstring>
 #include <utility>
 
@@ -20,35 +30,67 @@ using session::ClientSession;
 namespace sqlstate = wire::sqlstate;
 
 namespace {
-std::uint64_t number_of(const CancelKey& key) {
-  std::uint64_t number;
-  std::memcpy(&number, key.data(), sizeof number);
-  return number;
+constexpr std::size_t kShortKey = 8, kLongKey = 4 + 32;
+
+int peer_of(std::string_view key) {
+  return static_cast<unsigned char>(key[1]) | static_cast<unsigned char>(key[2]) << 8;
+}
+
+// Equal but for the hops that are left, which only keys of a peer have.
+bool same_key(CancelKey asked, const CancelKey& own) {
+  if (asked.size() != own.size()) return false;
+  if (peer_of(own) != 0) asked[7] = static_cast<char>(asked[7] | 3);
+  return base::equal_constant_time(asked, own);
 }
 }  // namespace
 
-CancelKey WorkerImpl::new_key() {
-  CancelKey key;
+// Where a key is to be found. Salted, so that the time of a look-up tells nothing of the keys.
+std::uint64_t WorkerImpl::key_index(const CancelKey& key) const {
+  std::uint64_t number;
+  std::memcpy(&number, key.data(), sizeof number);
+  number |= std::uint64_t{3} << 56;  // byte 7: the hops, or two random bits less
+  for (int round = 0; round < 2; ++round) {
+    number = (number ^ key_salt_) * 0x9e3779b97f4a7c15u;
+    number ^= number >> 32;
+  }
+  return number;
+}
+
+void WorkerImpl::give_key(Client& client) {
+  if (key_salt_ == 0) base::random_bytes(&key_salt_, sizeof key_salt_);
+  auto peer = static_cast<unsigned>(config_->settings.peer_id);
+  CancelKey key(client.session.long_key() ? kLongKey : kShortKey, '\0');
   do {
     base::random_bytes(key.data(), key.size());
     key[0] = static_cast<char>(key[0] & 0x7f);
-    key[1] = key[2] = 0;
+    key[1] = static_cast<char>(peer & 0xff);
+    key[2] = static_cast<char>(peer >> 8);
     key[3] = static_cast<char>(id_);
-  } while (keys_.contains(number_of(key)));
-  return key;
+    if (peer != 0) key[7] = static_cast<char>(key[7] | 3);
+  } while (keys_.contains(key_index(key)));
+  keys_[key_index(key)] = &client;
+  client.key = std::move(key);
+}
+
+void WorkerImpl::forget_key(Client& client) {
+  if (client.key.empty()) return;
+  keys_.erase(key_index(client.key));
+  base::wipe(client.key.data(), client.key.size());
+  client.key.clear();
+}
+
+Client* WorkerImpl::owner_of(const CancelKey& key) const {
+  auto found = keys_.find(key_index(key));
+  if (found == keys_.end() || !same_key(key, found->second->key)) return nullptr;
+  // A closing client may still be Linked by its session and have no server any more.
+  return found->second->dead || found->second->closing ? nullptr : found->second;
 }
 
 void WorkerImpl::forward_cancel(Client& client) {
-  const std::string& bytes = client.session.cancel_request();
-  CancelKey key;
+  CancelKey key = client.session.cancel_request();
   client.cancel_request = true;
-  if (bytes.size() != key.size()) {
-    close_client(client, "");
-    return;
-  }
-  std::memcpy(key.data(), bytes.data(), key.size());
-  auto worker = static_cast<unsigned char>(key[3]);
-  if (worker >= shared_.workers.size()) {
+  auto worker = static_cast<unsigned char>(key.size() < kShortKey ? '\xff' : key[3]);
+  if (worker >= shared_.workers.size() || (key.size() != kShortKey && key.size() != kLongKey)) {
     close_client(client, "");
     return;
   }
@@ -57,45 +99,31 @@ void WorkerImpl::forward_cancel(Client& client) {
   deadlines_.disarm(deadline);
   client.closing = true;
   arm(deadline, base::deadline_after(now(), config_->settings.cancel_wait_timeout));
-  shared_.workers[worker]->post(CancelQuery{key, {id_, client.id}});
+  shared_.workers[worker]->post(CancelQuery{std::move(key), {id_, client.id}});
 }
 
 void WorkerImpl::cancel_query(const CancelQuery& message) {
-  auto done = [&] { shared_.workers[message.from.worker]->post(CancelDone{message.from.client}); };
-  auto found = keys_.find(number_of(message.key));
-  // A closing client may still be Linked by its session and have no server any more.
-  if (found == keys_.end() || found->second->dead || found->second->closing) {
-    done();
-    return;
-  }
-  Client& client = *found->second;
-  if (client.session.console()) {
-    shared_.supervisor.post(CancelWaits{{id_, client.id}});
-    done();
-    return;
-  }
-  if (client.session.state() == ClientSession::State::Linked && client.server->in_query &&
-      !client.server->session->cancel_key().empty()) {
-    start_cancel(*client.server, message.from);
-    return;
-  }
-  if (client.session.state() == ClientSession::State::Waiting && client.ticket) {
-    auto extent = session::first_request(client.in.view(), config_->settings.max_packet_size);
-    if (extent.whole) {
-      cancel_wait(client);
-      client.in.consume(extent.size);
-      client.session.answered();
-      move(client, ClientList::Idle);
-      wire::append_error(client.session.out(),
-                         {"ERROR", sqlstate::kQueryCanceled,
-                          "canceling statement due to user request",
-                          "The query was waiting for a server."});
-      wire::append_ready_for_query(client.session.out(), wire::TxStatus::Idle);
-      flush_client(client);
-      if (!client.dead) resume_client(client);
+  Client* found = owner_of(message.key);
+  if (found && found->session.console()) {
+    shared_.supervisor.post(CancelWaits{{id_, found->id}});
+  } else if (found && found->session.state() == ClientSession::State::Linked) {
+    Server& server = *found->server;
+    if (server.in_query && !server.session->cancel_key().empty()) {
+      start_cancel(server, message.from);
+      return;  // CancelDone when PostgreSQL has it
     }
+  } else if (found && (found->ticket || found->server) &&
+             found->session.give_up_wait(
+                 found->in.view(),
+                 {"ERROR", sqlstate::kQueryCanceled, "canceling statement due to user request",
+                  "The query was waiting for a server."})) {
+    if (found->ticket) cancel_wait(*found);
+    if (found->server) leave_server(*found);  // it is being made ready: nothing was sent yet
+    move(*found, ClientList::Idle);
+    flush_client(*found);
+    if (!found->dead) resume_client(*found);
   }
-  done();
+  shared_.workers[message.from.worker]->post(CancelDone{message.from.client});
 }
 
 void WorkerImpl::start_cancel(Server& server, pool::Waiter from) {
@@ -106,6 +134,7 @@ void WorkerImpl::start_cancel(Server& server, pool::Waiter from) {
   wire::append_cancel_request(packet, server.session->cancel_key());
   job.packet = packet.view();
   job.slot = server.permit.slot();
+  job.query_start = server.query_start;
   job.from = from;
   job.deadline.owner = &job;
   job.deadline.kind = 2;
@@ -126,7 +155,8 @@ void WorkerImpl::cancel_ready(CancelJob& job, bool readable, bool writable) {
     }
     // If the query is over by now it must not be cancelled: the next one would be.
     auto server = servers_.find(job.slot);
-    bool running = server != servers_.end() && !server->second->dead && server->second->in_query;
+    bool running = server != servers_.end() && !server->second->dead &&
+                   server->second->in_query && server->second->query_start == job.query_start;
     if (!running) {
       end_cancel(job);
       return;
@@ -146,7 +176,8 @@ void WorkerImpl::cancel_ready(CancelJob& job, bool readable, bool writable) {
   char byte[64];
   IoResult got = job.transport->recv(byte);
   if (got.kind == IoResult::Kind::Again || got.kind == IoResult::Kind::Bytes) return;
-  end_cancel(job);  // PostgreSQL has signalled the backend and closed
+  job.delivered = got.kind == IoResult::Kind::Eof;
+  end_cancel(job);
 }
 
 void WorkerImpl::end_cancel(CancelJob& job) {
@@ -159,8 +190,11 @@ void WorkerImpl::end_cancel(CancelJob& job) {
   auto found = servers_.find(job.slot);
   if (found == servers_.end() || found->second->dead) return;
   Server& server = *found->second;
-  if (--server.cancels == 0 && server.free_when_canceled) {
-    server.free_when_canceled = false;
+  if (job.sent && !job.delivered) server.unsure = true;
+  if (--server.cancels > 0) return;
+  if (server.orphan) {
+    reclaim_step(server);
+  } else if (std::exchange(server.free_when_canceled, false)) {
     free_server(server);
   }
 }

@@ -300,10 +300,8 @@ void WorkerImpl::begin_welcome(Client& client) {
   session::LoginPlan& plan = client.session.plan();
   if (client.session.console()) {
     wire::append_auth(client.session.out(), wire::kAuthOk);
-    client.key = new_key();
-    keys_[*reinterpret_cast<const std::uint64_t*>(client.key.data())] = &client;
-    admin::append_welcome(client.session.out(), shared_.version,
-                          {client.key.data(), client.key.size()});
+    give_key(client);
+    admin::append_welcome(client.session.out(), shared_.version, client.key);
     client.session.welcome_console();
     flush_client(client);
     return;
@@ -361,9 +359,8 @@ void WorkerImpl::begin_welcome(Client& client) {
 }
 
 void WorkerImpl::finish_welcome(Client& client, const Welcome& welcome) {
-  client.key = new_key();
-  keys_[*reinterpret_cast<const std::uint64_t*>(client.key.data())] = &client;
-  client.session.welcome(welcome, {client.key.data(), client.key.size()}, *shared_.names);
+  give_key(client);
+  client.session.welcome(welcome, client.key, *shared_.names);
   ++client.pool->counters.client_logins;
   client.last_activity = now();
   move(client, ClientList::Idle);
@@ -417,10 +414,7 @@ void WorkerImpl::close_client(Client& client, std::string_view reason) {
   if (client.session.console()) shared_.supervisor.post(ConsoleGone{{id_, client.id}});
   client.dead = true;
   deadlines_.disarm(client.deadline);
-  if (auto key = keys_.find(*reinterpret_cast<const std::uint64_t*>(client.key.data()));
-      key != keys_.end() && key->second == &client) {
-    keys_.erase(key);
-  }
+  forget_key(client);
   if (client.pool) {
     move(client, ClientList::Count);
     if (client.joined) shared_.ledger.client_left(client.pool->id, now());

@@ -57,7 +57,7 @@ class Client final : public net::TransportUser {
   PoolView* pool = nullptr;  // null until logged in, and for the console
   Server* server = nullptr;  // assigned: linked, or being made ready for this client
   pool::TicketId ticket = 0;
-  CancelKey key{};
+  CancelKey key;  // empty until logged in
   std::uint8_t pauses = 0;
   bool dead = false, notified = false, admin = false, joined = false;
   bool want_write = false, flight = false;  // flight: a look-up or hash is under way
@@ -96,7 +96,12 @@ class Server final : public net::TransportUser {
   bool dead = false, want_write = false, flight = false;
   std::uint16_t cancels = 0;  // cancel requests on their way to it
   bool free_when_canceled = false;
+  bool unsure = false;  // a cancel may still hit it: nobody else may get it
   bool used = false;  // linked since it was last reset
+  // Its client vanished; what it still does is cancelled, drained, rolled back (reclaim.cpp).
+  bool orphan = false, copy_failed = false;
+  std::size_t drained = 0;
+  TimePoint reclaim_until{}, cancel_again{};
   ServerList in_list = ServerList::Count;
   config::Host host;
   std::vector<net::Address> addresses;  // left to try
@@ -118,7 +123,8 @@ class CancelJob final : public net::TransportUser {
   std::string packet;
   pool::SlotId slot = 0;
   pool::Waiter from;
-  bool sent = false, dead = false;
+  TimePoint query_start{};  // of the query it is meant for
+  bool sent = false, delivered = false, dead = false;
   base::Deadline deadline;
 };
 

@@ -248,6 +248,7 @@ void WorkerImpl::leave_server(Client& client) {
   bool clean = server.session->clean() && client.session.stream().at_boundary() &&
                server.session->out().empty();
   bool in_query = server.in_query;
+  if (!clean && reclaim(server, client.session.stream().at_boundary())) return;
   server.session->unlink();
   server.in_query = server.in_xact = false;
   if (clean) {

@@ -65,7 +65,8 @@ std::size_t WorkerImpl::process_server(Server& server, std::string_view bytes) {
   std::size_t used = 0;
   while (!server.dead && used < bytes.size()) {
     if (server.session->state() == ServerSession::State::Linked) {
-      std::size_t taken = relay_from_server(server, bytes.substr(used));
+      std::size_t taken = server.orphan ? drain_server(server, bytes.substr(used))
+                                        : relay_from_server(server, bytes.substr(used));
       used += taken;
       if (taken == 0) break;
       continue;
@@ -150,6 +151,12 @@ void WorkerImpl::own_query_done(Server& server) {
         checkin(server);
       }
       return;
+    case Purpose::Rollback:
+      if (failed || !session.clean()) {
+        close_server(server, cat("rollback failed: ", text));
+        return;
+      }
+      break;
     case Purpose::Check:
       if (!session.clean()) {
         server_lost(server, "server_check_query left a transaction open");
@@ -196,6 +203,10 @@ void WorkerImpl::free_server(Server& server) {
   if (server.cancels > 0) {
     server.free_when_canceled = true;
     move(server, ServerList::BeingCanceled);
+    return;
+  }
+  if (server.unsure) {
+    close_server(server, "a cancel request may still be on its way to it");
     return;
   }
   const auto& settings = config_->settings;
@@ -307,6 +318,7 @@ TimePoint WorkerImpl::server_due(const Server& server) const {
     case ServerSession::State::Internal:
       return base::deadline_after(server.step_start, settings.server_connect_timeout);
     case ServerSession::State::Linked: {
+      if (server.orphan) return std::min(server.reclaim_until, server.cancel_again);
       const PoolView& pool = *server.pool;
       TimePoint due = base::kNever;
       if (server.in_query) {
@@ -341,6 +353,14 @@ void WorkerImpl::server_deadline(Server& server) {
   }
   if (server.session->state() == ServerSession::State::Internal) {
     server_lost(server, "the server did not answer a query of the pooler in time");
+    return;
+  }
+  if (server.orphan) {
+    if (server.reclaim_until <= now()) {
+      close_server(server, "client disconnected with query in progress");
+    } else {
+      reclaim_step(server);
+    }
     return;
   }
   if (server.session->state() == ServerSession::State::Linked) {

@@ -5,6 +5,7 @@
 //   open_server.cpp  connect, login      pump.cpp      checkout, link, relay
 //   servers.cpp  servers, own queries
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
+//   reclaim.cpp  servers of clients that vanished
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
@@ -155,7 +156,15 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void cancel_query(const CancelQuery& message);
   void start_cancel(Server& server, pool::Waiter from);
   void end_cancel(CancelJob& job);
-  CancelKey new_key();
+  void give_key(Client& client);
+  void forget_key(Client& client);
+  Client* owner_of(const CancelKey& key) const;
+  std::uint64_t key_index(const CancelKey& key) const;
+
+  // --- reclaim.cpp
+  bool reclaim(Server& server, bool at_boundary);     // false: it has to be closed
+  void reclaim_step(Server& server);
+  std::size_t drain_server(Server& server, std::string_view bytes);
 
   // --- report.cpp
   admin::WorkerReport report(bool rows);
@@ -174,7 +183,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
   std::unordered_map<pool::SlotId, ServerPtr> servers_;
   std::unordered_map<std::uint64_t, std::unique_ptr<CancelJob>> cancels_;
-  std::unordered_map<std::uint64_t, Client*> keys_;
+  std::unordered_map<std::uint64_t, Client*> keys_;  // by key_index()
+  std::uint64_t key_salt_ = 0;
   std::atomic<std::size_t> client_count_{0};
   std::vector<std::pair<pool::SlotId, pool::Give>> gives_;
   pool::Actions actions_;

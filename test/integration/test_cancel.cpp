@@ -1,6 +1,10 @@
 // Cancel: the query of that very client, wherever it is, and nobody else's.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <random>
+#include <thread>
+
 #include "support/pooler.h"
 
 using namespace howdah::test;
@@ -180,4 +184,129 @@ TEST_CASE("cancel after an SSLRequest") {
   CHECK(canceller.read_byte() == 'N');
   canceller.send(msg::cancel(client.key()));
   CHECK(parse_error(client.until('Z').at(1).body).code == "57014");
+}
+
+TEST_CASE("a query whose server is still being checked is cancelled unsent" *
+          doctest::skip(on_pgbouncer())) {
+  primary().create_database("cancelling");
+  primary().sql("create table if not exists ran (a int); truncate ran", "cancelling");
+  Pooler pooler({.settings = {{"pool_mode", "transaction"},
+                              {"default_pool_size", "1"},
+                              {"server_check_delay", "0"},
+                              {"server_check_query", "select pg_sleep(1) /* check */"}},
+                 .databases = {entry("db", primary(), "cancelling")}});
+  RawClient client = pooler.raw("db");
+  Client next = pooler.connect("db");
+  for (const std::string& request :
+       {msg::query("insert into ran values (1)"),
+        msg::extended("insert into ran values (1)") + msg::sync()}) {
+    client.send(request);
+    wait_running("check");
+    next.send("select 'next'");
+    send_cancel(pooler, client.key());
+    CHECK(client.types_until('Z') == "EZ");
+    CHECK(next.last().at(0, 0) == "next");
+  }
+  client.send(msg::query("select count(*) from ran"));
+  CHECK(parse_row(client.until('Z').at(1).body).at(0) == "0");
+}
+
+TEST_CASE("a query whose server is still getting its SETs is cancelled unsent" *
+          doctest::skip(on_pgbouncer())) {
+  PgCluster cluster;
+  cluster.create_database("cancelling");
+  Pooler pooler({.settings = {{"pool_mode", "transaction"}, {"default_pool_size", "1"}},
+                 .databases = {entry("db", cluster, "cancelling")}});
+  RawClient client = pooler.raw();
+  client.login("db", "postgres", {{"application_name", "mine"}});
+  cluster.freeze();
+  client.send(msg::query("select 1 / 0"));
+  eventually("it waits", [&] { return pooler.pool("db", "postgres", "sv_active") == 1; });
+  send_cancel(pooler, client.key());
+  auto answer = client.until('Z');
+  cluster.thaw();
+  REQUIRE(answer.size() == 2);
+  CHECK(parse_error(answer[0].body).code == "57014");
+  client.send(msg::query("show application_name"));
+  CHECK(parse_row(client.until('Z').at(1).body).at(0) == "mine");
+}
+
+TEST_CASE("a queued batch without its Sync is cancelled at once and skipped to its Sync" *
+          doctest::skip(on_pgbouncer())) {
+  Pooler pooler = make_pooler("1");
+  Client holder = pooler.connect("db");
+  RawClient waiter = pooler.raw("db");
+  holder.exec("begin");
+  waiter.send(msg::extended("select 1") + msg::flush());
+  eventually("queued", [&] { return pooler.pool("db", "postgres", "cl_waiting") == 1; });
+  send_cancel(pooler, waiter.key());
+  CHECK(waiter.types_until('E') == "E");
+  waiter.send(msg::extended("select 2"));
+  CHECK(waiter.quiet_for(Millis(50)));
+  holder.exec("commit");
+  waiter.send(msg::sync() + msg::query("select 3"));
+  CHECK(waiter.types_until('Z') == "Z");
+  CHECK(waiter.types_until('Z') == "TDCZ");
+}
+
+TEST_CASE("clients of protocol 3.2 get a longer key, of which every byte counts" *
+          doctest::skip(on_pgbouncer())) {
+  Pooler pooler = make_pooler("2");
+  RawClient client = pooler.raw();
+  client.send(msg::startup({{"user", "postgres"}, {"database", "db"}}, (3 << 16) + 2));
+  CHECK(client.types_until('Z').find('v') == std::string::npos);
+  REQUIRE(client.key().size() == 36);
+  client.send(msg::query("select pg_sleep(60) /* long key */"));
+  wait_running("long key");
+  for (std::size_t at : {0, 4, 7, 8, 35}) {
+    std::string near = client.key();
+    near[at] ^= 4;
+    send_cancel(pooler, near);
+  }
+  send_cancel(pooler, client.key().substr(0, 8));
+  send_cancel(pooler, client.key() + "more");
+  send_cancel(pooler, std::string(260, 'k'));
+  CHECK(client.quiet_for(Millis(50)));
+  send_cancel(pooler, client.key());
+  CHECK(parse_error(client.until('Z').at(1).body).code == "57014");
+}
+
+TEST_CASE("cancels that race with the queries of others on the same servers hit nobody else") {
+  Pooler pooler = make_pooler("3");
+  const long wanted = full_run() ? 100000 : 1500;
+  std::atomic<long> cancels{0}, hits{0}, strays{0}, others{0};
+  auto run = [&](bool asks, unsigned seed) {
+    try {
+      std::mt19937 random(seed);
+      RawClient client = pooler.raw("db");
+      while (cancels < wanted) {
+        int micros = static_cast<int>(random() % 3000);
+        client.send(msg::query("select pg_sleep(" + std::to_string(micros / 1e6) + ")"));
+        bool cancel = asks && random() % 4 != 0;
+        if (cancel) {
+          std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
+          RawClient canceller = pooler.raw();
+          canceller.send(msg::cancel(client.key()));
+          if (canceller.read().type != 0) ++others;
+          ++cancels;
+        }
+        for (const Message& message : client.until('Z')) {
+          if (message.type != 'E') continue;
+          bool hit = parse_error(message.body).code == "57014";
+          ++(!hit ? others : cancel ? hits : strays);
+        }
+      }
+    } catch (const std::exception& problem) {
+      std::fprintf(stderr, "%s\n", problem.what());
+      ++others;
+      cancels = wanted;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < 6; ++i) threads.emplace_back(run, i % 2 == 0, i + 1);
+  for (auto& thread : threads) thread.join();
+  CHECK(strays == 0);
+  CHECK(others == 0);
+  CHECK(hits > 0);
+  MESSAGE(cancels.load(), " cancels, ", hits.load(), " of them hit");
 }

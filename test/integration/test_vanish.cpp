@@ -175,3 +175,109 @@ TEST_CASE("clients that vanish while the pool's first server is being opened") {
     check_clean(pooler);
   }
 }
+
+namespace {
+// Of the one server of a pool.
+std::string backend_pid(Pooler& pooler) { return pooler.connect("db").value("select pg_backend_pid()"); }
+
+Pooler make_small(const std::string& mode, const std::string& more = "1") {
+  primary().create_database("vanishing");
+  primary().sql("drop table if exists t; create table t (a int)", "vanishing");
+  return Pooler({.settings = {{"pool_mode", mode},
+                              {"default_pool_size", "1"},
+                              {"cancel_on_disconnect", more},
+                              {"cancel_wait_timeout", "5"}},
+                 .databases = {entry("db", primary(), "vanishing")}});
+}
+
+void wait_for(const std::string& mark, int count) {
+  eventually(mark, [&] {
+    return primary()
+               .sql("select count(*) from pg_stat_activity where state = 'active' and query like '%" +
+                    mark + "%' and pid <> pg_backend_pid()")
+               .at(0, 0) == std::to_string(count);
+  });
+}
+}  // namespace
+
+TEST_CASE("what a vanished client leaves running is cancelled, rolled back, and its server kept" *
+          doctest::skip(on_pgbouncer())) {
+  struct Left {
+    const char* what;
+    std::vector<std::string> said;  // the last one is not waited for
+    bool waits = false;             // until the last one runs
+  };
+  std::string sleep = "select pg_sleep(600) /* left */";
+  std::string insert = "insert into t values (1)";
+  for (const Left& left : std::vector<Left>{
+           {"a query", {msg::query(sleep)}, true},
+           {"a query of a transaction", {msg::query("begin"), msg::query(insert), msg::query(sleep)},
+            true},
+           {"an idle transaction", {msg::query("begin"), msg::query(insert)}},
+           {"a failed transaction", {msg::query("begin"), msg::query("select 1/0")}},
+           {"a batch", {msg::extended(sleep) + msg::sync()}, true},
+           {"a batch without Sync", {msg::extended(insert) + msg::extended(sleep) + msg::flush()},
+            true},
+           {"a pipeline",
+            {msg::extended(sleep) + msg::sync() + msg::extended(sleep) + msg::sync() +
+             msg::query(sleep)},
+            true},
+           {"a copy", {msg::query("copy t from stdin") + msg::copy_data("1\n")}},
+           {"a copy of a batch",
+            {msg::extended("copy t from stdin") + msg::sync() + msg::copy_data("1\n")}},
+           {"a copy of a transaction",
+            {msg::query("begin"), msg::query("copy t from stdin") + msg::copy_data("1\n")}},
+           {"rows without end",
+            {msg::query("select repeat('x', 1000) from generate_series(1, 100000000)")}},
+           {"a query that just began", {msg::query("select 1")}}}) {
+    for (const char* mode : {"session", "transaction"}) {
+      CAPTURE(left.what);
+      CAPTURE(mode);
+      Pooler pooler = make_small(mode);
+      std::string pid = backend_pid(pooler);
+      for (bool reset : {true, false}) {
+        RawClient client = pooler.raw("db");
+        for (std::size_t i = 0; i < left.said.size(); ++i) {
+          client.send(left.said[i]);
+          if (i + 1 < left.said.size()) client.until('Z');
+        }
+        if (left.waits) wait_for("left", 1);
+        if (reset) {
+          client.reset();
+        } else {
+          client.close();
+        }
+        CHECK(backend_pid(pooler) == pid);
+      }
+      CHECK(pooler.connect("db").value("select count(*) from t") == "0");
+    }
+  }
+}
+
+TEST_CASE("a server that does not come back in time is closed, and others are served" *
+          doctest::skip(on_pgbouncer())) {
+  Pooler pooler = make_small("transaction");
+  pooler.console("SET cancel_wait_timeout = 1");
+  std::string pid = backend_pid(pooler);
+  RawClient client = pooler.raw("db");
+  // Ignores the first cancels.
+  client.send(msg::query("do $$ begin loop begin perform pg_sleep(600) /* stubborn */; exception "
+                         "when query_canceled then null; end; end loop; end $$"));
+  wait_for("stubborn", 1);
+  client.close();
+  CHECK(backend_pid(pooler) != pid);
+  primary().sql("select pg_terminate_backend(" + pid + ")");
+}
+
+TEST_CASE("without cancel_on_disconnect the query runs on and its server is closed" *
+          doctest::skip(on_pgbouncer())) {
+  Pooler pooler = make_small("transaction", "0");
+  std::string pid = backend_pid(pooler);
+  RawClient client = pooler.raw("db");
+  client.send(msg::query("select pg_sleep(600) /* runs on */"));
+  wait_for("runs on", 1);
+  client.close();
+  CHECK(backend_pid(pooler) != pid);
+  wait_for("runs on", 1);
+  primary().sql("select pg_terminate_backend(" + pid + ")");
+}

@@ -123,6 +123,8 @@ struct Settings {
   std::uint32_t unix_socket_mode = 0777;
   int verbose = 0;
   int worker_threads = 0;  // ours; 0 = automatic
+  bool cancel_on_disconnect = true;  // ours
+  int peer_id = 0;
 };
 
 // One row of SHOW CONFIG, in its order: PgBouncer's keys, then ours.

@@ -9,7 +9,8 @@
 //   Idle --a message that needs a server--> Waiting    (Want::Server; bytes stay with the caller)
 //   Idle --console query--> Waiting                    (Want::Command, command())
 //   Waiting --link()--> Linked --unlink()--> Idle      relayed by the worker through stream()
-//   Waiting --answered()--> Idle                       console, or a cancelled wait
+//   Waiting --answered()--> Idle                       console
+//   Waiting --give_up_wait()--> Idle                   cancelled: the rest of the request is skipped
 //   any --Terminate, error--> Closed                   (Want::Close)
 //
 // A server is asked for only when the first message is whole (or longer than kMaxWhole), so a client
@@ -81,6 +82,12 @@ class ClientSession {
   void link();
   void unlink();
   void answered();  // Waiting -> Idle without a server
+  // The request in `waiting` (what has come of it) is answered with `error` instead of being run.
+  // The caller offers the same bytes to feed() again, which skips it, however long it is and whenever
+  // it comes, and then says ReadyForQuery. False: there is nothing to give up.
+  bool give_up_wait(std::string_view waiting, const wire::ErrorText& error);
+  // It speaks protocol 3.2: its cancel key may be longer than 8 bytes.
+  bool long_key() const { return long_key_; }
   // Tells the client (FATAL) and closes. Does nothing when already closed.
   void fail(const wire::ErrorText& error);
 
@@ -100,11 +107,17 @@ class ClientSession {
   Step feed_startup(std::string_view bytes, const config::Settings& settings);
   Step feed_password(std::string_view bytes, const config::Settings& settings);
   Step feed_idle(std::string_view bytes, const config::Settings& settings);
+  Step feed_skipped(std::string_view bytes, const config::Settings& settings);
   Step feed_console(const wire::Header& header, std::string_view bytes);
   Want on_outcome(auth::Outcome outcome);
   Step violation(std::string_view text);
 
+  enum class Skip : std::uint8_t { Nothing, Request, ToSync };
   State state_ = State::Startup;
+  Skip skip_ = Skip::Nothing;
+  bool long_key_ = false;
+  bool in_skipped_ = false, skip_ends_ = false;  // inside a skipped message; it is the last one
+  std::uint32_t skip_left_ = 0;
   bool console_ = false, ssl_asked_ = false, gss_asked_ = false;
   std::unique_ptr<Login> login_;
   std::optional<Parameters> parameters_;
@@ -112,13 +125,5 @@ class ClientSession {
   base::Buffer out_;
   std::string command_, close_reason_;
 };
-
-// The first messages of `bytes` up to and including the first that ends a request (Query, Sync,
-// FunctionCall): what to drop when a queued request is cancelled. `whole` tells if all of it is there.
-struct RequestExtent {
-  std::size_t size = 0;
-  bool whole = false;
-};
-RequestExtent first_request(std::string_view bytes, std::uint32_t max_packet);
 
 }  // namespace howdah::session

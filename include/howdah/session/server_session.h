@@ -26,7 +26,7 @@
 namespace howdah::session {
 
 // Why an internal query runs.
-enum class Purpose { None, Connect, Check, Reset, SetParameters };
+enum class Purpose { None, Connect, Check, Reset, SetParameters, Rollback };
 
 class ServerSession {
  public:

@@ -37,7 +37,7 @@ class Message {
 // Whole messages that the pooler makes by itself.
 void append_ready_for_query(base::Buffer& to, TxStatus status);
 void append_parameter_status(base::Buffer& to, std::string_view name, std::string_view value);
-void append_backend_key_data(base::Buffer& to, std::string_view eight_bytes);
+void append_backend_key_data(base::Buffer& to, std::string_view key);
 void append_auth(base::Buffer& to, std::int32_t code, std::string_view rest = {});
 void append_query(base::Buffer& to, std::string_view sql);
 void append_terminate(base::Buffer& to);

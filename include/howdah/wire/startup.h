@@ -14,7 +14,7 @@
 
 namespace howdah::wire {
 
-inline constexpr std::uint32_t kProtocol30 = 3u << 16;
+inline constexpr std::uint32_t kProtocol30 = 3u << 16, kProtocol32 = kProtocol30 | 2;
 inline constexpr std::uint32_t kSslRequest = 80877103;
 inline constexpr std::uint32_t kGssEncRequest = 80877104;
 inline constexpr std::uint32_t kCancelRequest = 80877102;
@@ -23,7 +23,7 @@ inline constexpr std::size_t kMaxStartup = 65535;
 struct SslRequest {};
 struct GssEncRequest {};
 struct CancelRequest {
-  std::string key;  // 8 bytes: process id and secret as sent in BackendKeyData
+  std::string key;  // process id (4) and secret (4 to 256) as sent in BackendKeyData
 };
 struct Startup {
   std::uint32_t version = 0;  // major << 16 | minor

@@ -6,7 +6,6 @@
 //   worker -> supervisor: ConsoleCommand, ConsoleGone, Report
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -30,7 +29,7 @@ struct ServerDeleter {
 };
 using ServerPtr = std::unique_ptr<Server, ServerDeleter>;
 
-using CancelKey = std::array<char, 8>;
+using CancelKey = std::string;  // as in BackendKeyData: 8 bytes, or 36 with protocol 3.2
 
 // Who may log in at the moment; beside the configuration because the console changes it.
 struct Gate {

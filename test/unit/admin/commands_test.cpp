@@ -73,7 +73,6 @@ TEST_CASE("each command asks Control for one thing and answers with its tag") {
         {"RECONNECT app", "reconnect(app)", "RECONNECT"},
         {"KILL", "kill()", "KILL"},
         {"KILL app", "kill(app)", "KILL"},
-        {"KILL_CLIENT 18446744073709551615", "kill_client 18446744073709551615", "KILL_CLIENT"},
         {"WAIT_CLOSE", "wait_close()", "WAIT_CLOSE"},
         {"WAIT_CLOSE app", "wait_close(app)", "WAIT_CLOSE"},
         {"SHUTDOWN WAIT_FOR_SERVERS", "shutdown servers", "SHUTDOWN"},
@@ -90,7 +89,7 @@ TEST_CASE("each command asks Control for one thing and answers with its tag") {
 TEST_CASE("what Control refuses becomes the error text, with 08P01 whatever its code") {
   for (const char* query :
        {"PAUSE", "PAUSE app", "RESUME", "RESUME app", "DISABLE app", "ENABLE app", "RECONNECT app",
-        "KILL app", "KILL_CLIENT 3", "WAIT_CLOSE app", "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS"}) {
+        "KILL app", "WAIT_CLOSE app", "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS"}) {
     CAPTURE(query);
     FakeControl control;
     control.result = base::Error{"3D000", "no such database: app"};
@@ -148,6 +147,19 @@ TEST_CASE("KILL_CLIENT takes a whole decimal number only") {
     CHECK(error_of(control, query) == "invalid client pointer supplied");
   }
   CHECK(control.calls.empty());
+}
+
+TEST_CASE("KILL_CLIENT asks the workers first, and kills only a client they know") {
+  FakeControl control;
+  control.state.workers.resize(2);
+  control.state.workers[0].clients.resize(1);
+  control.state.workers[1].clients.resize(2);
+  control.state.workers[1].clients[1].id = UINT64_MAX;
+  CHECK(error_of(control, "KILL_CLIENT 7") == "client not found");
+  CHECK(control.calls == Calls{"gather rows"});
+  control.calls.clear();
+  CHECK(run(control, "KILL_CLIENT 18446744073709551615").tag == "KILL_CLIENT");
+  CHECK(control.calls == Calls{"gather rows", "kill_client 18446744073709551615"});
 }
 
 TEST_CASE("an immediate SHUTDOWN that works has no answer") {

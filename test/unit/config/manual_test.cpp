@@ -151,7 +151,7 @@ TEST_CASE("the defaults that the sample shows in comments are the real ones") {
   auto config = good("[howdah]");
   for (auto key : {"min_pool_size", "reserve_pool_size", "max_db_connections", "query_wait_timeout",
                    "query_timeout", "idle_transaction_timeout", "client_idle_timeout",
-                   "stats_period", "worker_threads", "log_connections", "log_disconnections"}) {
+                   "stats_period", "worker_threads", "cancel_on_disconnect", "log_connections", "log_disconnections"}) {
     auto line = "\n;" + std::string(key) + " = " + *config->find_row(key)->value + "\n";
     CHECK_MESSAGE(has(main, line), key);
   }

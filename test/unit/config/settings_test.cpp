@@ -132,6 +132,7 @@ const Default kDefaults[] = {
     {"unix_socket_mode", "511", kRestart},
     {"user", "NULL", kRestart},
     {"verbose", "NULL"},
+    {"cancel_on_disconnect", "1"},
     {"worker_threads", "0", kRestart},
 };
 

@@ -137,13 +137,29 @@ TEST_CASE("a cancel request gives its key and closes without a word") {
   }
 }
 
-TEST_CASE("protocol 3.2 and unknown protocol options are negotiated down to 3.0") {
-  Machine machine;
-  CHECK(machine.feed(startup_packet({{"_pq_.x", "1"}, {"user", "bob"}}, (3u << 16) + 2)) ==
-        Want::LookUp);
-  auto seen = machine.said();
-  REQUIRE(types_of(seen) == "v");
-  CHECK(seen[0].body == big_endian(3u << 16) + big_endian(1) + z("_pq_.x"));
+TEST_CASE("3.0 and 3.2 are spoken as asked; only what is above is negotiated down") {
+  struct Asked {
+    unsigned minor;
+    bool option;
+    std::string answer;
+    bool long_key;
+  };
+  for (const Asked& asked :
+       {Asked{0, false, "", false}, Asked{1, false, "", false}, Asked{2, false, "", true},
+        Asked{3, false, big_endian((3u << 16) + 2) + big_endian(0), true},
+        Asked{9999, true, big_endian((3u << 16) + 2) + big_endian(1) + z("_pq_.x"), true},
+        Asked{2, true, big_endian((3u << 16) + 2) + big_endian(1) + z("_pq_.x"), true},
+        Asked{0, true, big_endian(3u << 16) + big_endian(1) + z("_pq_.x"), false}}) {
+    CAPTURE(asked.minor);
+    Machine machine;
+    std::vector<std::pair<std::string, std::string>> parameters{{"user", "bob"}};
+    if (asked.option) parameters.insert(parameters.begin(), {"_pq_.x", "1"});
+    CHECK(machine.feed(startup_packet(parameters, (3u << 16) + asked.minor)) == Want::LookUp);
+    auto seen = machine.said();
+    CHECK(types_of(seen) == (asked.answer.empty() ? "" : "v"));
+    if (!asked.answer.empty()) CHECK(seen[0].body == asked.answer);
+    CHECK(machine.session.long_key() == asked.long_key);
+  }
 }
 
 TEST_CASE("what is no start-up packet is refused") {
@@ -431,18 +447,59 @@ TEST_CASE("console: other messages, broken and long queries end it with a reason
   CHECK(terminated.session.out().empty());
 }
 
-TEST_CASE("the first request ends with its Query, Sync or FunctionCall") {
-  std::string first = parse("x") + bind() + execute() + sync_batch();
-  auto extent = first_request(first + query("y"), 1000);
-  CHECK((extent.whole && extent.size == first.size()));
-  for (std::string one : {query("x"), sync_batch(), message('F', "x")}) {
-    extent = first_request(one + one, 1000);
-    CHECK((extent.whole && extent.size == one.size()));
-    extent = first_request(one.substr(0, one.size() - 1), 1000);
-    CHECK((!extent.whole && extent.size == 0));
+namespace {
+const wire::ErrorText kCancelled{"ERROR", "57014", "cancelled"};
+}
+
+TEST_CASE("a given-up request is answered once, skipped to its end, and the next one is served") {
+  std::string batch = parse("x") + bind() + execute() + sync_batch();
+  std::string big = query(std::string(3 * kMaxWhole, 'x'));
+  for (std::string one : {query("x"), message('F', "x"), batch, sync_batch(), big,
+                          parse("x") + query("y") + sync_batch()}) {
+    for (std::size_t there : {one.size(), one.size() - 1, std::size_t{6}}) {
+      if (there > one.size() || there < 5) continue;
+      Machine machine;
+      machine.log_in();
+      machine.said();
+      if (machine.feed(one.substr(0, there)) != Want::Server) continue;  // it came too slowly
+      std::string held = one.substr(0, there);
+      REQUIRE(machine.session.give_up_wait(held, kCancelled));
+      CHECK(types_of(machine.said()) == "E");
+      held += one.substr(there) + query("next");
+      Want want = Want::Bytes;
+      while (true) {
+        auto step = machine.session.feed(held, machine.settings);
+        held.erase(0, step.consumed);
+        want = step.want;
+        if (want != Want::Bytes || step.consumed == 0) break;
+      }
+      CHECK(want == Want::Server);
+      CHECK(held == query("next"));
+      CHECK(types_of(machine.said()) == "Z");
+    }
   }
-  extent = first_request(parse("x") + bind(), 1000);
-  CHECK((!extent.whole && extent.size == (parse("x") + bind()).size()));
-  CHECK_FALSE(first_request("", 1000).whole);
-  CHECK_FALSE(first_request("Q" + big_endian(2), 1000).whole);
+}
+
+TEST_CASE("a batch without its Sync is skipped message by message until that comes") {
+  Machine machine;
+  machine.log_in();
+  machine.said();
+  std::string held = parse("x") + bind();
+  REQUIRE(machine.feed(held) == Want::Server);
+  REQUIRE(machine.session.give_up_wait(held, kCancelled));
+  CHECK(types_of(machine.said()) == "E");
+  for (const std::string& more : {held, execute(), message('H'), query("ignored as PostgreSQL does")}) {
+    for (char byte : more) machine.session.feed(std::string(1, byte), machine.settings);
+    CHECK(machine.session.out().empty());
+  }
+}
+
+TEST_CASE("nothing is given up where nobody waits, and a Flush alone is nothing") {
+  Machine machine;
+  machine.log_in();
+  machine.said();
+  CHECK_FALSE(machine.session.give_up_wait(query("x"), kCancelled));
+  REQUIRE(machine.feed(message('H')) == Want::Server);
+  CHECK_FALSE(machine.session.give_up_wait(message('H'), kCancelled));
+  CHECK(machine.session.out().empty());
 }

@@ -78,7 +78,7 @@ TEST_CASE("every packet cut at any byte needs more and consumes nothing") {
   }
 }
 
-TEST_CASE("SSL, GSS and cancel requests are told apart and have one length each") {
+TEST_CASE("SSL, GSS and cancel requests are told apart and have the lengths they may have") {
   auto ssl = read_exact(packet(wire::kSslRequest, "") + "more");
   REQUIRE(ssl.ok());
   CHECK(is<wire::SslRequest>(*ssl));
@@ -92,7 +92,13 @@ TEST_CASE("SSL, GSS and cancel requests are told apart and have one length each"
 
   CHECK(error_of(packet(wire::kSslRequest, "x")) == "bad packet header: '0000000904d2162f'");
   CHECK(error_of(packet(wire::kGssEncRequest, "x")) == "bad packet header: '0000000904d21630'");
-  for (std::size_t size : {0, 7, 9, 260}) {
+  for (std::size_t size : {8, 9, 36, 260}) {
+    std::string key(size, 'k');
+    auto longer = read_exact(packet(wire::kCancelRequest, key));
+    REQUIRE(longer.ok());
+    CHECK(std::get<wire::CancelRequest>(longer->packet).key == key);
+  }
+  for (std::size_t size : {0, 7, 261, 60000}) {
     CHECK(error_of(packet(wire::kCancelRequest, std::string(size, 'k')))
               .starts_with("bad packet header: '"));
   }

@@ -8,6 +8,10 @@
 // Whatever is in doubt is not plain, and costs the time of the grammar.
 #include "route/plain.h"
 
+#include <cstdint>
+#include <limits>
+
+#include "howdah/base/text.h"
 #include "route/catalogue.h"
 #include "route/scanner.h"
 #include "route/words.h"
@@ -17,21 +21,21 @@ namespace {
 
 using Kind = Token::Kind;
 
-// What the rules need of a token that went by.
+// What the rules need of a token that went by; small, it is copied for every token.
 struct Past {
+  std::uint32_t at = 0, size = 0;
   Kind kind = Kind::End;
   Id id = Id::None;
   char symbol = 0;
   bool first = false;  // of its statement
   bool before_paren = false;
-  Token token;
 
   bool names() const { return kind == Kind::Word || kind == Kind::Quoted; }
 };
 
 class PlainScan {
  public:
-  explicit PlainScan(std::string_view sql) : scanner_(sql) {}
+  explicit PlainScan(std::string_view sql) : sql_(sql), scanner_(sql) {}
 
   Plain run() {
     for (;;) {
@@ -46,7 +50,11 @@ class PlainScan {
   enum class Expect : std::uint8_t { Nothing, Where, Query, SetKind, Setting };
 
   bool take(const Token& token) {
-    Past now{token.kind, Id::None, token.symbol, false, false, token};
+    Past now;
+    now.at = static_cast<std::uint32_t>(token.at);
+    now.size = static_cast<std::uint32_t>(token.size);
+    now.kind = token.kind;
+    now.symbol = token.symbol;
     const Keyword* keyword = nullptr;
     bool dotted = past_.kind == Kind::Symbol && past_.symbol == '.';
     if (token.kind == Kind::Word) {
@@ -67,7 +75,7 @@ class PlainScan {
     }
     if (now.names()) {
       if (!dotted || parts_ == 0) before_ = past_, parts_ = 0;
-      if (parts_++ == 0) head_ = now.token;
+      if (parts_++ == 0) head_ = now;
     } else if (token.is('(')) {
       if (past_.names() && !may_open()) return false;
       ++depth_;
@@ -143,6 +151,11 @@ class PlainScan {
     return false;
   }
 
+  std::string_view text(const Past& past) const { return sql_.substr(past.at, past.size); }
+  bool is_pg_catalog() const {
+    return head_.kind == Kind::Word && base::iequal(text(head_), "pg_catalog");
+  }
+
   // past_ is a name with parts_ parts, and a parenthesis follows.
   bool may_open() {
     if (before_.kind == Kind::Colons) return true;
@@ -151,8 +164,8 @@ class PlainScan {
       return true;
     }
     if (past_.kind != Kind::Word) return false;
-    if (parts_ == 2 && scanner_.word(head_, "pg_catalog")) {
-      return is_harmless_word(scanner_.text(past_.token));
+    if (parts_ == 2 && is_pg_catalog()) {
+      return is_harmless_word(text(past_));
     }
     if (parts_ != 1) return false;
     if (past_.before_paren) return true;
@@ -177,14 +190,15 @@ class PlainScan {
       case Id::Varying:
         return before_.id == Id::Char || before_.id == Id::Bit;
       default:
-        return is_harmless_word(scanner_.text(past_.token));
+        return is_harmless_word(text(past_));
     }
   }
 
+  std::string_view sql_;
   Scanner scanner_;
   Past past_;    // the token before
   Past before_;  // the token before the name that past_ ends
-  Token head_;   // that name's first part
+  Past head_;    // that name's first part
   std::size_t parts_ = 0;
   std::size_t depth_ = 0;
   std::size_t statements_ = 0;
@@ -195,7 +209,10 @@ class PlainScan {
 
 }  // namespace
 
-Plain scan_plain(std::string_view sql) { return PlainScan(sql).run(); }
+Plain scan_plain(std::string_view sql) {
+  if (sql.size() > std::numeric_limits<std::uint32_t>::max()) return {};
+  return PlainScan(sql).run();
+}
 
 bool is_simple_exit(std::string_view sql) {
   Scanner scanner(sql);

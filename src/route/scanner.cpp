@@ -1,35 +1,11 @@
 #include "route/scanner.h"
 
-#include <array>
-
 namespace howdah::route {
+
+using namespace bytes;
+
 namespace {
 
-enum Class : std::uint8_t { kOther, kBlank, kLetter, kDigit, kDollar, kQuote, kDouble, kPlain };
-
-constexpr std::array<std::uint8_t, 256> make_classes() {
-  std::array<std::uint8_t, 256> classes{};
-  for (char c : {' ', '\t', '\n', '\r', '\f'}) classes[static_cast<unsigned char>(c)] = kBlank;
-  for (int c = 'a'; c <= 'z'; ++c) classes[c] = classes[c - 'a' + 'A'] = kLetter;
-  for (int c = 0x80; c < 0x100; ++c) classes[c] = kLetter;
-  for (int c = '0'; c <= '9'; ++c) classes[c] = kDigit;
-  for (char c : std::string_view("~!@#^&|`?+-*/%<>=,()[].;:")) {
-    classes[static_cast<unsigned char>(c)] = kPlain;
-  }
-  classes['_'] = kLetter;
-  classes['$'] = kDollar;
-  classes['\''] = kQuote;
-  classes['"'] = kDouble;
-  return classes;
-}
-
-constexpr auto kClasses = make_classes();
-
-std::uint8_t class_of(char c) { return kClasses[static_cast<unsigned char>(c)]; }
-bool continues_word(char c) {
-  std::uint8_t cls = class_of(c);
-  return cls == kLetter || cls == kDigit || cls == kDollar;
-}
 constexpr char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 int hex_digit(char c) {
@@ -229,32 +205,28 @@ Token Scanner::bad(Token token) {
   return token;
 }
 
-Token Scanner::word_or_prefixed(Token token) {
-  while (++at_ < sql_.size() && continues_word(sql_[at_])) {
-  }
-  token.kind = Token::Kind::Word;
-  if (at_ - token.at == 1) {
-    char letter = fold(sql_[token.at]);
-    bool unicode = letter == 'u' && has(0, '&');
-    if (unicode && has(1, '"')) {
-      at_ += 2;
-      token.kind = Token::Kind::Unicode;
-      if (!skip_quoted()) return bad(token);
-    } else if (unicode && has(1, '\'')) {
-      at_ += 2;
-      token.kind = Token::Kind::String;
-      if (!skip_string(false)) return bad(token);
-    } else if (has(0, '\'') && (letter == 'e' || letter == 'b' || letter == 'x' || letter == 'n')) {
-      ++at_;
-      token.kind = Token::Kind::String;
-      if (!skip_string(letter == 'e')) return bad(token);
-    }
+// at_ is behind a word of one letter.
+Token Scanner::letter(Token token) {
+  char letter = fold(sql_[token.at]);
+  bool unicode = letter == 'u' && has(0, '&');
+  if (unicode && has(1, '"')) {
+    at_ += 2;
+    token.kind = Token::Kind::Unicode;
+    if (!skip_quoted()) return bad(token);
+  } else if (unicode && has(1, '\'')) {
+    at_ += 2;
+    token.kind = Token::Kind::String;
+    if (!skip_string(false)) return bad(token);
+  } else if (has(0, '\'') && (letter == 'e' || letter == 'b' || letter == 'x' || letter == 'n')) {
+    ++at_;
+    token.kind = Token::Kind::String;
+    if (!skip_string(letter == 'e')) return bad(token);
   }
   token.size = at_ - token.at;
   return token;
 }
 
-Token Scanner::next() {
+Token Scanner::next_slowly() {
   Token token;
   if (!skip_blanks()) bad_ = true;
   token.at = at_;
@@ -263,7 +235,7 @@ Token Scanner::next() {
   bool good = true;
   switch (class_of(sql_[at_])) {
     case kLetter:
-      return word_or_prefixed(token);
+      return take_word(token);
     case kDigit:
       token.kind = Token::Kind::Number;
       good = skip_number();

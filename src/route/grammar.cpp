@@ -5,52 +5,33 @@
 
 #include <pg_query.h>
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "howdah/base/text.h"
 #include "route/catalogue.h"
+#include "route/tree.h"
 
 namespace howdah::route {
 namespace {
 
-using nlohmann::json;
+using Node = Tree::Node;
 
-const json kNone;
-
-const json& field(const json& node, const char* key) {
-  if (!node.is_object()) return kNone;
-  auto at = node.find(key);
-  return at == node.end() ? kNone : *at;
-}
-std::string_view text(const json& value) {
-  auto* string = value.get_ptr<const json::string_t*>();
-  return string ? std::string_view(*string) : std::string_view();
-}
-std::string_view text(const json& node, const char* key) { return text(field(node, key)); }
-std::size_t number(const json& node, const char* key) {
-  const json& value = field(node, key);
-  return value.is_number_unsigned() ? value.get<std::size_t>() : 0;
-}
 bool is_temp_schema(std::string_view name) {
   return name == "pg_temp" || name.starts_with("pg_temp_");
 }
 
-// The text of a constant, also under casts to any type; null if it is none.
-const json* constant_text(const json& node) {
-  const json* at = &node;
-  while (at->contains("TypeCast")) at = &field(field(*at, "TypeCast"), "arg");
-  const json& value = field(field(field(*at, "A_Const"), "sval"), "sval");
-  return value.is_string() ? &value : nullptr;
+// A text constant, also under casts to any type.
+Node constant(Node node) {
+  while (node.has("TypeCast")) node = node["TypeCast"]["arg"];
+  return node["A_Const"]["sval"]["sval"];
 }
 
-bool is_true(const json& node) {
-  if (const json* value = constant_text(node)) {
-    std::string word = base::lower(text(*value));
+bool is_true(Node node) {
+  if (Node value = constant(node); value.kind() == Tree::Kind::Text) {
+    std::string word = base::lower(value.text());
     return word == "t" || word == "true" || word == "on" || word == "yes" || word == "1";
   }
-  const json& value = field(field(field(node, "A_Const"), "boolval"), "boolval");
-  return value.is_boolean() && value.get<bool>();
+  return node["A_Const"]["boolval"]["boolval"].is_true();
 }
 
 // What a type of statement touches by itself, and whether expressions in it are run.
@@ -108,51 +89,51 @@ class Reader {
   Reader(GrammarStatement& out, bool strange) : out_(out), strange_(strange) {}
 
   // False if the statement is of a kind that isn't known.
-  bool read(const json& node) {
-    const json* at = &node;
-    while (at->contains("ExplainStmt")) at = &field(field(*at, "ExplainStmt"), "query");
-    if (!at->is_object() || at->size() != 1) return false;
-    const std::string& type = at->begin().key();
-    const json& body = at->begin().value();
+  bool read(Node node) {
+    while (node.has("ExplainStmt")) node = node["ExplainStmt"]["query"];
+    std::vector<Node> only = node.children();
+    if (node.kind() != Tree::Kind::Object || only.size() != 1) return false;
+    Node body = only[0];
+    std::string_view type = body.key();
     if (type == "VariableSetStmt") return set(body), true;
     if (type == "TransactionStmt") return transaction(body), true;
     if (type == "PrepareStmt") {
       name(StatementName::Verb::Prepare, body);
-      return walk(field(body, "query"));
+      return walk(body["query"]);
     }
     if (type == "ExecuteStmt") {
       name(StatementName::Verb::Execute, body);
-      return walk(field(body, "params"));
+      return walk(body["params"]);
     }
     if (type == "DeallocateStmt") {
-      bool all = text(body, "name").empty();
+      bool all = body["name"].text().empty();
       name(all ? StatementName::Verb::DeallocateAll : StatementName::Verb::Deallocate, body);
       return true;
     }
     if (type == "DeclareCursorStmt") {
       constexpr std::size_t kHold = 0x20;  // CURSOR_OPT_HOLD
-      if ((number(body, "options") & kHold) != 0) touch(kPins);
-      return walk(field(body, "query"));
+      if ((body["options"].number() & kHold) != 0) touch(kPins);
+      return walk(body["query"]);
     }
     if (type == "CreateTableAsStmt") {
-      into(field(body, "into"));
-      const json& query = field(body, "query");
-      return query.contains("ExecuteStmt") ? read(query) : walk(query);
+      into(body["into"]);
+      Node query = body["query"];
+      return query.has("ExecuteStmt") ? read(query) : walk(query);
     }
-    if (type == "DiscardStmt" && text(body, "target") == "DISCARD_ALL") {
+    if (type == "DiscardStmt" && body["target"].text() == "DISCARD_ALL") {
       touch(kSettings);
-      name(StatementName::Verb::DeallocateAll, json());
+      name(StatementName::Verb::DeallocateAll, Node());
     }
-    if (type == "CreateStmt") return create(body, "relation") && walk(field(body, "partbound"));
+    if (type == "CreateStmt") return create(body, "relation") && walk(body["partbound"]);
     if (type == "CreateSeqStmt") return create(body, "sequence");
     if (type == "ViewStmt") return create(body, "view");
-    return by_rule(type, *at);
+    return by_rule(type, body);
   }
 
  private:
   void touch(unsigned bits) { out_.touch = static_cast<std::uint16_t>(out_.touch | bits); }
 
-  bool by_rule(std::string_view type, const json& node) {
+  bool by_rule(std::string_view type, Node node) {
     for (const Rule& rule : kRules) {
       if (rule.type != type) continue;
       touch(rule.touch);
@@ -165,10 +146,10 @@ class Reader {
     return walk(node);
   }
 
-  void set(const json& body) {
-    if (field(body, "is_local") == true) return;
-    std::string_view name = text(body, "name");
-    if (text(body, "kind") == "VAR_SET_MULTI" && name != "SESSION CHARACTERISTICS") return;
+  void set(Node body) {
+    if (body["is_local"].is_true()) return;
+    std::string_view name = body["name"].text();
+    if (body["kind"].text() == "VAR_SET_MULTI" && name != "SESSION CHARACTERISTICS") return;
     touch(kSettings);
     custom(name);
   }
@@ -177,95 +158,87 @@ class Reader {
     if (name.find('.') != name.npos) out_.custom_settings.push_back(base::lower(name));
   }
 
-  void transaction(const json& body) {
-    std::string_view kind = text(body, "kind");
+  void transaction(Node body) {
+    std::string_view kind = body["kind"].text();
     if (kind == "TRANS_STMT_COMMIT" || kind == "TRANS_STMT_ROLLBACK" ||
         kind == "TRANS_STMT_ROLLBACK_TO" || kind == "TRANS_STMT_PREPARE") {
       touch(kExit);
     }
   }
 
-  void name(StatementName::Verb verb, const json& body) {
-    out_.name = GrammarName{verb, std::string(text(body, "name"))};
+  void name(StatementName::Verb verb, Node body) {
+    out_.name = GrammarName{verb, std::string(body["name"].text())};
   }
 
-  static bool is_temporary(const json& range) {
-    return text(range, "relpersistence") == "t" || is_temp_schema(text(range, "schemaname"));
+  static bool is_temporary(Node range) {
+    return range["relpersistence"].text() == "t" || is_temp_schema(range["schemaname"].text());
   }
-  void into(const json& clause) { touch(is_temporary(field(clause, "rel")) ? kPins : kDdl); }
-  bool create(const json& body, const char* relation) {
-    touch(is_temporary(field(body, relation)) ? kPins : kDdl);
+  void into(Node clause) { touch(is_temporary(clause["rel"]) ? kPins : kDdl); }
+  bool create(Node body, const char* relation) {
+    touch(is_temporary(body[relation]) ? kPins : kDdl);
     return true;
   }
 
-  static bool mentions_temp(const json& node) {
-    std::vector<const json*> open{&node};
-    while (!open.empty()) {
-      const json& at = *open.back();
-      open.pop_back();
-      if (is_temporary(at) || is_temp_schema(text(at, "sval"))) return true;
-      if (!at.is_structured()) continue;
-      for (const json& below : at) open.push_back(&below);
-    }
-    return false;
+  static bool mentions_temp(Node node) {
+    bool temporary = false;
+    node.each_below([&](Node at) {
+      if (at.kind() != Tree::Kind::Text) return;
+      temporary = temporary || (at.key() == "relpersistence" && at.text() == "t") ||
+                  ((at.key() == "schemaname" || at.key() == "sval") && is_temp_schema(at.text()));
+    });
+    return temporary;
   }
 
-  // Functions, SELECT INTO and UPDATE pg_settings anywhere below; no recursion, depth is the
-  // client's.
-  bool walk(const json& node) {
-    std::vector<const json*> open{&node};
-    while (!open.empty()) {
-      const json& at = *open.back();
-      open.pop_back();
-      if (at.is_array()) {
-        for (const json& below : at) open.push_back(&below);
-      } else if (at.is_object()) {
-        for (auto below = at.begin(); below != at.end(); ++below) {
-          const std::string& key = below.key();
-          if (key == "FuncCall") {
-            function(*below);
-          } else if (key == "intoClause") {
-            into(*below);
-          } else if (key == "UpdateStmt") {
-            update(*below);
-          } else if (key == "ExecuteStmt" || key == "PrepareStmt" || key == "DeallocateStmt") {
-            return false;
-          }
-          if (below->is_structured()) open.push_back(&*below);
-        }
-      }
+  // Functions, SELECT INTO and UPDATE pg_settings anywhere below.
+  bool walk(Node node) {
+    bool known = true;
+    look(node, known);
+    node.each_below([&](Node at) { look(at, known); });
+    return known;
+  }
+
+  void look(Node at, bool& known) {
+    if (at.kind() != Tree::Kind::Object) return;
+    std::string_view key = at.key();
+    if (key == "FuncCall") {
+      function(at);
+    } else if (key == "intoClause") {
+      into(at);
+    } else if (key == "UpdateStmt") {
+      update(at);
+    } else if (key == "ExecuteStmt" || key == "PrepareStmt" || key == "DeallocateStmt") {
+      known = false;
     }
-    return true;
   }
 
   // The view pg_settings turns an update into set_config.
-  void update(const json& body) {
-    if (text(field(body, "relation"), "relname") == "pg_settings") {
+  void update(Node body) {
+    if (body["relation"]["relname"].text() == "pg_settings") {
       touch(kSettings | kUnknownSetting);
     }
   }
 
-  void function(const json& call) {
-    const json& parts = field(call, "funcname");
-    if (!parts.is_array() || parts.empty()) return touch(kHidden);
-    std::string_view name = text(field(parts.back(), "String"), "sval");
+  void function(Node call) {
+    std::vector<Node> parts = call["funcname"].children();
+    if (parts.empty()) return touch(kHidden);
+    std::string_view name = parts.back()["String"]["sval"].text();
     bool ours = parts.size() == 1 ||
-                (parts.size() == 2 && text(field(parts[0], "String"), "sval") == "pg_catalog");
+                (parts.size() == 2 && parts[0]["String"]["sval"].text() == "pg_catalog");
     if (!ours || (strange_ && name.find('z') != name.npos)) return touch(kHidden);
     if (name == "set_config") return set_config(call);
     if (is_pinning_function(name)) return touch(kPins);
     if (!is_harmless_function(name)) touch(kHidden);
   }
 
-  void set_config(const json& call) {
-    const json& arguments = field(call, "args");
-    bool usual = arguments.is_array() && arguments.size() == 3 && !call.contains("func_variadic");
-    for (const json& argument : arguments) usual = usual && !argument.contains("NamedArgExpr");
+  void set_config(Node call) {
+    std::vector<Node> arguments = call["args"].children();
+    bool usual = arguments.size() == 3 && !call.has("func_variadic");
+    for (Node argument : arguments) usual = usual && !argument.has("NamedArgExpr");
     if (!usual) return touch(kSettings | kUnknownSetting);
     if (is_true(arguments[2])) return;
     touch(kSettings);
-    if (const json* name = constant_text(arguments[0])) {
-      custom(text(*name));
+    if (Node name = constant(arguments[0]); name.kind() == Tree::Kind::Text) {
+      custom(name.text());
     } else {
       touch(kUnknownSetting);
     }
@@ -275,28 +248,36 @@ class Reader {
   bool strange_;
 };
 
-json parse_tree(const std::string& sql) {
-  PgQueryParseResult result = pg_query_parse(sql.c_str());
-  json tree(json::value_t::discarded);
-  if (!result.error && result.parse_tree) tree = json::parse(result.parse_tree, nullptr, false);
-  pg_query_free_parse_result(result);
-  return tree;
-}
+// What the library gave, freed with it.
+class Parsed {
+ public:
+  explicit Parsed(const std::string& sql) : result_(pg_query_parse(sql.c_str())) {}
+  ~Parsed() { pg_query_free_parse_result(result_); }
+  Parsed(const Parsed&) = delete;
+  Parsed& operator=(const Parsed&) = delete;
+  std::string_view json() const {
+    return result_.error || !result_.parse_tree ? "" : result_.parse_tree;
+  }
+
+ private:
+  PgQueryParseResult result_;
+};
 
 }  // namespace
 
 std::optional<std::vector<GrammarStatement>> parse_statements(const std::string& sql,
                                                               bool strange) {
-  json tree = parse_tree(sql);
-  if (!tree.is_object()) return std::nullopt;
+  Parsed parsed(sql);
+  Tree tree;
+  if (!tree.parse(parsed.json()) || tree.root().kind() != Tree::Kind::Object) return std::nullopt;
   std::vector<GrammarStatement> statements;
-  for (const json& raw : field(tree, "stmts")) {
+  for (Node raw : tree.root()["stmts"].children()) {
     GrammarStatement& statement = statements.emplace_back();
-    std::size_t size = number(raw, "stmt_len");
-    statement.at = number(raw, "stmt_location");
+    std::size_t size = raw["stmt_len"].number();
+    statement.at = raw["stmt_location"].number();
     if (statement.at > sql.size() || size > sql.size() - statement.at) return std::nullopt;
     statement.end = size == 0 ? sql.size() : statement.at + size;
-    if (!Reader(statement, strange).read(field(raw, "stmt"))) return std::nullopt;
+    if (!Reader(statement, strange).read(raw["stmt"])) return std::nullopt;
   }
   return statements;
 }

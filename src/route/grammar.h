@@ -1,5 +1,5 @@
 // The statements of a text and what they touch, by PostgreSQL's own grammar (libpg_query). The only
-// place that knows the library and the JSON of its trees. Thread: any; the library keeps its memory
+// place that knows the library and the names in its trees. Thread: any; the library keeps its memory
 // per thread and frees it as the thread ends.
 #pragma once
 

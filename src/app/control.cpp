@@ -62,9 +62,18 @@ void Supervisor::apply(std::shared_ptr<const config::Config> config) {
   for (const std::string& key : changes.restart_keys) {
     log_.warning(cat("\"", key, "\" takes effect at the next start only"));
   }
-  bool secrets_changed = config_->userlist != config->userlist;
+  std::set<std::string> new_secrets;
+  for (const auto* list : {&config_->userlist, &config->userlist}) {
+    for (const auto& [name, secret] : *list) {
+      auto before = config_->userlist.find(name), after = config->userlist.find(name);
+      bool same = before != config_->userlist.end() && after != config->userlist.end() &&
+                  before->second == after->second;
+      if (!same) new_secrets.insert(name);
+    }
+  }
   config_ = std::move(config);
-  if (secrets_changed) shared_.credentials.clear();
+  shared_.credentials.forget(new_secrets);
+  shared_.users.clear();
   post_all([&] { return worker::NewConfig{config_}; });  // also ends the clients of removed entries
   for (const std::string& name : changes.removed_databases) {
     log_.warning(cat("dropping database '", name,

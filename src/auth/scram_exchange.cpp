@@ -64,6 +64,14 @@ Outcome ScramExchange::start() {
   return need_hash();
 }
 
+Outcome ScramExchange::again(const StoredSecret& secret) {
+  return fail({std::string(sqlstate::kInvalidPassword),
+               secret.kind == Kind::Scram && secret.verifier.salt != salt_
+                   ? "wrong password, or the one that was changed on the server since it was "
+                     "last looked up: another try is judged by the new one"
+                   : std::string(why_refused(secret.kind, Method::Scram))});
+}
+
 HashJob ScramExchange::hash_job() const { return {password_, salt_, iterations_}; }
 
 Outcome ScramExchange::hashed(const Key& salted_password) {

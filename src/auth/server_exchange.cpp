@@ -59,7 +59,6 @@ PlainExchange::PlainExchange(std::string_view user, const StoredSecret& secret,
 
 Outcome PlainExchange::fail(std::string_view sqlstate, std::string text) {
   state_ = State::Failed;
-  typed_.clear();
   return failed(sqlstate, std::move(text));
 }
 
@@ -81,11 +80,15 @@ Outcome PlainExchange::feed(std::string_view body) {
     return fail(sqlstate::kInvalidPassword, "empty password returned by client");
   }
   typed_ = base::Secret(password);
+  return judge();
+}
+
+Outcome PlainExchange::judge() {
   switch (secret_.kind) {
     case Kind::Plain:
       return decide(typed_ == secret_.text);
     case Kind::Md5: {
-      auto digest = md5_hex({password, user_});
+      auto digest = md5_hex({typed_.view(), user_});
       return decide(digest &&
                     base::equal_constant_time(digest->view(), secret_.text.view().substr(3)));
     }
@@ -100,6 +103,16 @@ Outcome PlainExchange::feed(std::string_view body) {
   }
   state_ = State::Hashing;
   return need_hash();
+}
+
+Outcome PlainExchange::again(const StoredSecret& secret) {
+  if (state_ != State::Failed || typed_.empty() || cannot_log_in(secret.kind)) {
+    return fail(sqlstate::kInvalidPassword,
+                std::string(why_refused(secret.kind, Method::Plain)));
+  }
+  secret_ = secret;
+  doomed_ = false;
+  return judge();
 }
 
 HashJob PlainExchange::hash_job() const {
@@ -126,18 +139,24 @@ base::Secret PlainExchange::typed_password() const {
 }
 
 Md5Exchange::Md5Exchange(std::string_view user, const StoredSecret& secret, std::string salt)
-    : kind_(secret.kind), salt_(std::move(salt)) {
+    : user_(user), salt_(std::move(salt)) {
+  take(secret);
+}
+
+void Md5Exchange::take(const StoredSecret& secret) {
+  kind_ = secret.kind;
+  inner_.clear();
   switch (secret.kind) {
     case Kind::Md5:
       inner_ = base::Secret(secret.text.view().substr(3));
       break;
     case Kind::Plain:
-      if (auto digest = md5_hex({secret.text.view(), user})) inner_ = *digest;
+      if (auto digest = md5_hex({secret.text.view(), user_})) inner_ = *digest;
       break;
     case Kind::Missing:
     case Kind::None:
     case Kind::Scram:
-      if (auto digest = md5_hex({random_key().view(), user})) inner_ = *digest;
+      if (auto digest = md5_hex({random_key().view(), user_})) inner_ = *digest;
       break;
   }
 }
@@ -165,6 +184,12 @@ Outcome Md5Exchange::feed(std::string_view body) {
   if (answer.empty()) {
     return fail(sqlstate::kInvalidPassword, "empty password returned by client");
   }
+  answer_ = base::Secret(answer);
+  return judge();
+}
+
+Outcome Md5Exchange::judge() {
+  std::string_view answer = answer_.view();
   auto expected = inner_.empty() ? std::nullopt : md5_hex({inner_.view(), salt_});
   if (!expected) return fail(sqlstate::kInternalError, "MD5 is not available (FIPS mode?)");
   bool usable = kind_ == Kind::Plain || kind_ == Kind::Md5;
@@ -175,7 +200,16 @@ Outcome Md5Exchange::feed(std::string_view body) {
   }
   state_ = State::Done;
   inner_.clear();
+  answer_.clear();
   return proved();
+}
+
+Outcome Md5Exchange::again(const StoredSecret& secret) {
+  if (state_ != State::Failed || answer_.empty()) {
+    return fail(sqlstate::kInvalidPassword, "wrong password");
+  }
+  take(secret);
+  return judge();
 }
 
 Outcome Md5Exchange::hashed(const Key&) {

@@ -21,19 +21,21 @@ class PlainExchange final : public ServerExchange {
   Outcome feed(std::string_view body) override;
   HashJob hash_job() const override;
   Outcome hashed(const Key& salted_password) override;
+  Outcome again(const StoredSecret& secret) override;
   std::optional<ScramKeys> scram_keys() const override { return std::nullopt; }
   base::Secret typed_password() const override;
 
  private:
   enum class State { New, AwaitPassword, Hashing, Done, Failed };
   Outcome fail(std::string_view sqlstate, std::string text);
+  Outcome judge();
   Outcome decide(bool right);
 
   State state_ = State::New;
   std::string user_;
   StoredSecret secret_;
   bool doomed_;
-  base::Secret typed_;
+  base::Secret typed_;  // kept after a wrong one, for again()
 };
 
 // Code 5: md5(md5(password + user) + salt).
@@ -45,16 +47,21 @@ class Md5Exchange final : public ServerExchange {
   Outcome feed(std::string_view body) override;
   HashJob hash_job() const override { return {}; }
   Outcome hashed(const Key& salted_password) override;
+  Outcome again(const StoredSecret& secret) override;
   std::optional<ScramKeys> scram_keys() const override { return std::nullopt; }
   base::Secret typed_password() const override { return {}; }
 
  private:
   enum class State { New, AwaitPassword, Done, Failed };
   Outcome fail(std::string_view sqlstate, std::string text);
+  void take(const StoredSecret& secret);
+  Outcome judge();
 
   State state_ = State::New;
-  StoredSecret::Kind kind_;
+  std::string user_;
+  StoredSecret::Kind kind_ = StoredSecret::Kind::Missing;
   base::Secret inner_;  // hex of md5(password + user); empty if MD5 is not to be had
+  base::Secret answer_;  // the client's, for again()
   std::string salt_;
 };
 
@@ -68,6 +75,7 @@ class ScramExchange final : public ServerExchange {
   Outcome feed(std::string_view body) override;
   HashJob hash_job() const override;
   Outcome hashed(const Key& salted_password) override;
+  Outcome again(const StoredSecret& secret) override;
   std::optional<ScramKeys> scram_keys() const override;
   base::Secret typed_password() const override { return {}; }
 

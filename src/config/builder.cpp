@@ -118,6 +118,10 @@ void Builder::check_settings() {
     }
   }
   const auto& settings = config_->settings;
+  if (settings.auth_dbname == "pgbouncer" || settings.auth_dbname == "howdah") {
+    problems_.add(place_of("auth_dbname"),
+                  "auth_dbname must not be the console's database, which cannot run the auth_query");
+  }
   if (!settings.unix_socket_dir.empty()) {
     auto problem = socket_path_problem(settings.unix_socket_dir, settings.listen_port);
     if (!problem.empty()) problems_.add(place_of("unix_socket_dir"), problem);

@@ -19,7 +19,7 @@ void ClientSession::set_state(State next) {
       case State::Startup:
         return false;
       case State::LookUp:
-        return state_ == State::Startup;
+        return state_ == State::Startup || state_ == State::Auth;
       case State::Auth:
         return state_ == State::LookUp || state_ == State::Hash;
       case State::Hash:
@@ -151,12 +151,22 @@ ClientSession::Want ClientSession::on_outcome(auth::Outcome outcome) {
     case auth::Outcome::Kind::Failed:
       break;
   }
-  // One text for every cause (compat 5.5): which one it was is for the log.
-  bool scram = login_->plan.method == auth::Method::Scram;
+  if (login_->plan.may_be_old && outcome.error.code == sqlstate::kInvalidPassword) {
+    set_state(State::LookUp);
+    return Want::AskAgain;
+  }
+  // One text for every cause and method, PostgreSQL's: which cause it was is for the log.
   fail({"FATAL", sqlstate::kInvalidPassword,
-        scram ? "SASL authentication failed" : "password authentication failed"});
+        base::cat("password authentication failed for user \"", login_->plan.user, "\"")});
   close_reason_ = outcome.error.text;
   return Want::Close;
+}
+
+ClientSession::Want ClientSession::asked_again(const auth::StoredSecret& secret) {
+  if (state_ != State::LookUp || !login_->exchange) return Want::Bytes;
+  set_state(State::Auth);
+  login_->plan.may_be_old = false;
+  return on_outcome(login_->exchange->again(secret));
 }
 
 ClientSession::Want ClientSession::hashed(const auth::Key& salted_password) {

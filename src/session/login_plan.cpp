@@ -86,10 +86,55 @@ base::Status plan_console(const config::Config& config, UnixPeer peer, LoginPlan
   return base::Done{};
 }
 
-void plan_proof(const config::Config& config, LoginPlan& plan) {
+// PostgreSQL keeps SCRAM secrets unless told otherwise; a userlist says itself what it has.
+bool mostly_scram(const config::Config& config, const FoundUser* found) {
+  if (found || !config.settings.auth_user.empty()) return true;
+  std::size_t scram = 0, others = 0;
+  for (const auto& [name, secret] : config.userlist) {
+    if (!secret.empty()) ++(secret.view().starts_with("SCRAM-SHA-256$") ? scram : others);
+  }
+  return scram > others;
+}
+
+// Whom to ask for the login user, if that is to be done (compat 2.3).
+std::optional<LoginPlan::Ask> whom_to_ask(const config::Config& config, const LoginPlan& plan) {
+  const config::Settings& settings = config.settings;
+  bool elsewhere = settings.auth_type == AuthType::Any || settings.auth_type == AuthType::Pam ||
+                   settings.auth_type == AuthType::Ldap;
+  if (elsewhere || plan.proof == LoginPlan::Proof::None || config.userlist.contains(plan.user)) {
+    return {};
+  }
+  auto choose = [&](std::string config::Database::*own, const std::string& global) {
+    bool has_own = plan.database && !((*plan.database).*own).empty();
+    return has_own ? (*plan.database).*own : global;
+  };
+  LoginPlan::Ask ask;
+  ask.user = choose(&config::Database::auth_user, settings.auth_user);
+  if (ask.user.empty()) return {};
+  ask.query = choose(&config::Database::auth_query, settings.auth_query);
+  ask.database_name = choose(&config::Database::auth_dbname, settings.auth_dbname);
+  if (ask.database_name.empty()) {
+    // The console and an unknown database have nobody to ask: a mock exchange, as for anybody.
+    if (!plan.database) return {};
+    ask.database = plan.database;
+    ask.database_name = plan.database->name;
+  } else if (!is_console_database(ask.database_name)) {
+    ask.database = config.find_database(ask.database_name);
+  }
+  return ask;
+}
+
+void plan_proof(const config::Config& config, LoginPlan& plan, const FoundUser* found) {
   auto secret = config.userlist.find(plan.user);
   bool known = secret != config.userlist.end();
-  if (known) plan.secret = auth::classify(secret->second.view());
+  if (found) {
+    known = found->secret.kind != auth::StoredSecret::Kind::Missing;
+    plan.secret = found->secret;
+  } else if (known) {
+    plan.secret = auth::classify(secret->second.view());
+  } else {
+    plan.ask = whom_to_ask(config, plan);
+  }
   auto refuse = [&](std::string_view code, std::string text) {
     plan.proof = LoginPlan::Proof::Refuse;
     plan.refusal = fatal(code, std::move(text));
@@ -111,8 +156,11 @@ void plan_proof(const config::Config& config, LoginPlan& plan) {
       plan.method = auth::Method::Plain;
       return;
     case AuthType::Md5:
-      plan.method = plan.secret.kind == auth::StoredSecret::Kind::Scram ? auth::Method::Scram
-                                                                        : auth::Method::Md5;
+      // An unknown user is asked for what most of the known ones are asked for.
+      plan.method = plan.secret.kind == auth::StoredSecret::Kind::Scram ||
+                            (!known && mostly_scram(config, found))
+                        ? auth::Method::Scram
+                        : auth::Method::Md5;
       return;
     case AuthType::ScramSha256:
       plan.method = auth::Method::Scram;
@@ -142,7 +190,8 @@ std::vector<std::string_view> unsupported_protocol_options(const wire::Startup& 
 }
 
 base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Startup& startup,
-                                   const TrackedNames& tracked, UnixPeer peer) {
+                                   const TrackedNames& tracked, UnixPeer peer,
+                                   const FoundUser* found) {
   LoginPlan plan;
   const std::string* user = startup.find("user");
   if (!user || user->empty()) {
@@ -152,18 +201,24 @@ base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Sta
     return fatal(sqlstate::kInvalidAuthorization, "username too long");
   }
   plan.user = *user;
+  if (found && !found->name.empty()) {
+    if (found->name.size() > kMaxUserName) {
+      return fatal(sqlstate::kInvalidAuthorization, "username too long");
+    }
+    plan.user = found->name;
+  }
   const std::string* database = startup.find("database");
   plan.database_name = database && !database->empty() ? *database : *user;
   if (auto taken = take_parameters(config, startup, tracked, plan); !taken) return taken.error();
 
   if (is_console_database(plan.database_name)) {
     if (auto gate = plan_console(config, peer, plan); !gate) return gate.error();
-    if (plan.proof != LoginPlan::Proof::None) plan_proof(config, plan);
+    if (plan.proof != LoginPlan::Proof::None) plan_proof(config, plan, found);
     return plan;
   }
   plan.database = config.find_database(plan.database_name);
   plan.pool_user = plan.database && plan.database->user ? *plan.database->user : plan.user;
-  plan_proof(config, plan);
+  plan_proof(config, plan, found);
   return plan;
 }
 

@@ -7,6 +7,7 @@
 #include "howdah/wire/appender.h"
 #include "howdah/wire/error.h"
 #include "howdah/wire/startup.h"
+#include "session/first_row.h"
 
 namespace howdah::session {
 
@@ -18,6 +19,8 @@ constexpr std::size_t kMaxCancelKey = 4 + 256;
 
 ServerSession::ServerSession(Login login, std::shared_ptr<const TrackedNames> names)
     : names_(std::move(names)), login_(std::move(login)), parameters_(names_->size()) {}
+
+ServerSession::~ServerSession() = default;
 
 void ServerSession::set_state(State next) {
   [[maybe_unused]] auto legal = [&] {
@@ -167,6 +170,7 @@ ServerSession::Step ServerSession::feed_idle(std::string_view bytes) {
     Step step = close(wire::sqlstate::kProtocolViolation, stream_.error());
     return {taken.forward, step.want};
   }
+  if (row_ && state_ == State::Internal) row_->take(bytes.substr(0, taken.forward));
   if (state_ == State::Internal) {
     if (stream_.copy_in_begun() || (stream_.saw_error() && stream_.saw_fatal())) {
       bool copy = stream_.copy_in_begun();
@@ -196,6 +200,34 @@ void ServerSession::run(Purpose purpose, std::string_view sql) {
   stream_.keep_error_text(true);
   wire::append_query(out_, sql);
   owed_.sent(wire::fe::kQuery);
+}
+
+void ServerSession::ask(std::string_view sql, std::string_view parameter) {
+  set_state(State::Internal);
+  purpose_ = Purpose::AuthQuery;
+  stream_.clear_error();
+  stream_.keep_error_text(true);
+  row_ = std::make_unique<FirstRow>();
+  wire::Message(out_, wire::fe::kParse).cstring("").cstring(sql).i16(0);
+  wire::Message(out_, wire::fe::kBind)
+      .cstring("")
+      .cstring("")
+      .i16(0)
+      .i16(1)
+      .i32(static_cast<std::int32_t>(parameter.size()))
+      .bytes(parameter)
+      .i16(0);
+  wire::Message(out_, wire::fe::kExecute).cstring("").i32(0);
+  wire::Message(out_, wire::fe::kSync);
+  for (char type : {wire::fe::kParse, wire::fe::kBind, wire::fe::kExecute, wire::fe::kSync}) {
+    owed_.sent(type);
+  }
+}
+
+Answer ServerSession::take_answer() {
+  Answer answer = row_ ? row_->answer() : Answer{};
+  row_.reset();
+  return answer;
 }
 
 void ServerSession::link() {

@@ -131,6 +131,7 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
       case ClientSession::Want::Cancel:
         forward_cancel(client);
         return used;
+      case ClientSession::Want::AskAgain:
       case ClientSession::Want::Hash:
       case ClientSession::Want::Welcome:
       case ClientSession::Want::Close:
@@ -189,17 +190,32 @@ void WorkerImpl::send_to_client(Client& client, std::string_view bytes) {
 
 // --- Login ----------------------------------------------------------------------------------------
 
-void WorkerImpl::look_up(Client& client) {
-  const auto& settings = config_->settings;
+base::Result<session::LoginPlan> WorkerImpl::plan(const Client& client,
+                                                  const session::FoundUser* found) {
   session::UnixPeer peer;
   peer.is_unix = client.transport->peer().family == net::Address::Family::Unix;
   peer.same_user = client.credentials.known && client.credentials.uid == shared_.own_uid;
+  return session::plan_login(*config_, client.session.startup(), *shared_.names, peer, found);
+}
+
+bool WorkerImpl::take_user_place(Client& client, bool exempt) {
+  auto limit = config_->max_user_client_connections(client.user);
+  client.user_place = {};
+  client.user_place = shared_.clients.user(client.user, static_cast<std::size_t>(limit), exempt);
+  if (client.user_place) return true;
+  fail_client(client, sqlstate::kTooManyConnections,
+              "client connections exceeded (max_user_client_connections)");
+  return false;
+}
+
+void WorkerImpl::look_up(Client& client) {
+  const auto& settings = config_->settings;
   const wire::Startup& startup = client.session.startup();
   if (const std::string* user = startup.find("user")) client.user = user->substr(0, 128);
   if (const std::string* database = startup.find("database")) {
     client.database = database->substr(0, 64);
   }
-  auto plan = session::plan_login(*config_, startup, *shared_.names, peer);
+  auto plan = this->plan(client, nullptr);
   if (!plan) {
     fail_client(client, plan.error().code, plan.error().text);
     return;
@@ -226,25 +242,30 @@ void WorkerImpl::look_up(Client& client) {
       return;
     }
   }
-  auto user_limit = config_->max_user_client_connections(client.user);
-  client.user_place =
-      shared_.clients.user(client.user, static_cast<std::size_t>(user_limit), exempt);
-  if (!client.user_place) {
-    fail_client(client, sqlstate::kTooManyConnections,
-                "client connections exceeded (max_user_client_connections)");
-    return;
+  if (!take_user_place(client, exempt)) return;
+  if (plan->ask) {
+    ask_user(client, *plan->ask);
+  } else {
+    begin_login(client, std::move(*plan));
   }
-  client.admin = plan->admin;
-  if (settings.log_connections) {
+}
+
+// All is known that the login is judged by.
+void WorkerImpl::begin_login(Client& client, session::LoginPlan plan) {
+  client.admin = plan.admin;
+  if (config_->settings.log_connections) {
     log_client(Level::Log, client, cat("login attempt: db=", client.database, " user=", client.user,
                                        " tls=no replication=no"));
   }
   after_login_step(client,
-                   client.session.begin(std::move(*plan), shared_.keyring, config_->settings));
+                   client.session.begin(std::move(plan), shared_.keyring, config_->settings));
 }
 
 void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
   switch (want) {
+    case ClientSession::Want::AskAgain:
+      ask_again(client);
+      return;
     case ClientSession::Want::Hash:
       start_hash(client);
       return;
@@ -322,10 +343,10 @@ void WorkerImpl::begin_welcome(Client& client) {
   }
   // For servers: what the proof revealed. A forced user has secrets of its own.
   if (plan.pool_user == plan.user) {
-    if (auto keys = client.session.scram_keys()) {
-      shared_.credentials.remember(plan.user, *keys);
-    } else if (base::Secret typed = client.session.typed_password(); !typed.empty()) {
-      shared_.credentials.remember(plan.user, typed);
+    CredentialStore::Entry learned{client.session.scram_keys(), client.session.typed_password(), {}};
+    if (!config_->userlist.contains(plan.user)) learned.stored = plan.secret.text;
+    if (learned.keys || !learned.password.empty() || !learned.stored.empty()) {
+      shared_.credentials.remember(plan.database->name, plan.user, learned);
     }
   }
   session::Parameters parameters(shared_.names->size());

@@ -101,6 +101,7 @@ void WorkerImpl::on(Quit&) {
   for (auto& [number, job] : cancels_) {
     if (!job->dead) end_cancel(*job);
   }
+  lookups_.clear();  // their servers are closed
   actions_.clear();  // nobody is left to wait; unused permits go back by themselves
   gives_.clear();
 }

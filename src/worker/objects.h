@@ -26,6 +26,7 @@ namespace howdah::worker {
 
 class WorkerImpl;
 class Client;
+class Lookup;
 struct PoolView;
 
 using base::Duration;
@@ -62,6 +63,7 @@ class Client final : public net::TransportUser {
   bool dead = false, notified = false, admin = false, joined = false;
   bool want_write = false, flight = false;  // flight: a look-up or hash is under way
   bool cancel_request = false, login_failed = false, closing = false;
+  bool asked_again = false;  // the auth_query, because the check by a cached secret failed
   bool torn = false;  // it got a part of a message whose rest will never come: nothing may follow
   ClientList in_list = ClientList::Count;
   TimePoint connected{}, last_activity{}, wait_since{};
@@ -91,6 +93,7 @@ class Server final : public net::TransportUser {
   std::unique_ptr<session::ServerSession> session;
   base::Buffer in;
   Client* client = nullptr;
+  Lookup* lookup = nullptr;  // instead of a client: the auth_query that it is asked
   Stage stage = Stage::Resolving;
   std::uint8_t pauses = 0;
   bool dead = false, want_write = false, flight = false;
@@ -110,6 +113,21 @@ class Server final : public net::TransportUser {
   bool in_query = false, in_xact = false;
   base::Deadline deadline;
   base::Link<Server> link;
+};
+
+// One question to the auth_query, on its way to a server of the pool (auth database, auth_user); the
+// clients that wait for it are known to UserCache.
+class Lookup {
+ public:
+  explicit Lookup(std::uint64_t number) : id(number) {}
+  const std::uint64_t id;  // as a client's: the ledger knows it as a waiter
+  std::shared_ptr<const config::Database> entry;
+  std::string auth_user, key, user, query;
+  pool::TicketId ticket = 0;
+  Server* server = nullptr;
+  bool retried = false, dead = false;
+  TimePoint asked{};
+  base::Deadline deadline;
 };
 
 // One cancel request being forwarded to PostgreSQL.

@@ -69,7 +69,8 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
   login.startup = {{"user", pool.user}, {"database", entry.dbname}};
   for (const auto& parameter : entry.startup_parameters) login.startup.push_back(parameter);
   login.credentials.user = pool.user;
-  if (entry.user && entry.password) {
+  bool forced = entry.user && *entry.user == pool.user;  // else it is the auth_user's pool, or a login's
+  if (forced && entry.password) {
     login.credentials.secret = auth::classify(entry.password->view());
     return login;
   }
@@ -77,13 +78,16 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
   if (secret != config_->userlist.end()) {
     login.credentials.secret = auth::classify(secret->second.view());
   }
-  if (login.credentials.secret.kind == auth::StoredSecret::Kind::Plain || entry.user) return login;
-  CredentialStore::Entry learned = shared_.credentials.find(pool.user);
+  if (login.credentials.secret.kind == auth::StoredSecret::Kind::Plain || forced) return login;
+  CredentialStore::Entry learned = shared_.credentials.find(entry.name, pool.user);
   if (!learned.password.empty()) {
     login.credentials.secret = {};
     login.credentials.secret.kind = auth::StoredSecret::Kind::Plain;
     login.credentials.secret.text = learned.password;
-  } else if (learned.keys) {
+  } else {
+    if (secret == config_->userlist.end() && !learned.stored.empty()) {
+      login.credentials.secret = auth::classify(learned.stored.view());
+    }
     login.credentials.keys = learned.keys;
   }
   return login;

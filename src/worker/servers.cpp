@@ -147,6 +147,8 @@ void WorkerImpl::own_query_done(Server& server) {
       server.used = false;
       if (failed || !session.clean()) {
         close_server(server, cat("reset query failed: ", text));
+      } else if (server.lookup) {
+        put_question(*server.lookup, server);
       } else {
         checkin(server);
       }
@@ -181,6 +183,13 @@ void WorkerImpl::own_query_done(Server& server) {
         }
       }
       break;
+    case Purpose::AuthQuery:
+      lookup_done(server);
+      return;
+  }
+  if (server.lookup) {
+    put_question(*server.lookup, server);
+    return;
   }
   if (!server.client) {
     free_server(server);
@@ -261,6 +270,10 @@ void WorkerImpl::adopt(AdoptServer& message) {
   bool wanted = shared_.ledger.adopted(message.slot, message.ticket, id_, now());
   if (quitting_) {
     close_server(server, "shutdown");
+    return;
+  }
+  if (Lookup* lookup = wanted ? waiting_lookup(message.to.client, message.ticket) : nullptr) {
+    assign(*lookup, server);
     return;
   }
   auto client = clients_.find(message.to.client);
@@ -469,6 +482,7 @@ void WorkerImpl::close_server(Server& server, std::string_view reason) {
   server.transport.reset();
   dead_servers_.push_back(server.permit.slot());
   shared_.ledger.lost(std::move(server.permit), now(), actions_);
+  if (server.lookup) lookup_lost(*std::exchange(server.lookup, nullptr));
 }
 
 }  // namespace howdah::worker

@@ -22,25 +22,25 @@ void WelcomeStore::forget(pool::PoolId pool) {
   welcomes_.erase(pool);
 }
 
-CredentialStore::Entry CredentialStore::find(std::string_view user) const {
+CredentialStore::Entry CredentialStore::find(const std::string& database,
+                                             const std::string& user) const {
   Lock lock(mutex_);
-  auto found = entries_.find(user);
+  auto found = entries_.find({database, user});
   return found == entries_.end() ? Entry{} : found->second;
 }
 
-void CredentialStore::remember(std::string_view user, const auth::ScramKeys& keys) {
+void CredentialStore::remember(const std::string& database, const std::string& user,
+                               const Entry& entry) {
   Lock lock(mutex_);
-  entries_[std::string(user)].keys = keys;
+  Entry& kept = entries_[{database, user}];
+  if (entry.keys) kept.keys = entry.keys;
+  if (!entry.password.empty()) kept.password = entry.password;
+  if (!entry.stored.empty()) kept.stored = entry.stored;
 }
 
-void CredentialStore::remember(std::string_view user, const base::Secret& password) {
+void CredentialStore::forget(const std::set<std::string>& users) {
   Lock lock(mutex_);
-  entries_[std::string(user)].password = password;
-}
-
-void CredentialStore::clear() {
-  Lock lock(mutex_);
-  entries_.clear();
+  std::erase_if(entries_, [&](const auto& entry) { return users.contains(entry.first.second); });
 }
 
 }  // namespace howdah::worker

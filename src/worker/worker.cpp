@@ -72,14 +72,18 @@ void WorkerImpl::on_timer() {
       case 1:
         server_deadline(*static_cast<Server*>(due->owner));
         break;
-      default:
+      case 2:
         end_cancel(*static_cast<CancelJob*>(due->owner));
+        break;
+      default:
+        lookup_deadline(*static_cast<Lookup*>(due->owner));
         break;
     }
   }
   if (next_tick_ <= now()) {
     next_tick_ = now() + kTick;
     shared_.ledger.tick(now(), actions_);
+    shared_.users.expire(now(), config_->settings.auth_query_cache_ttl);
   }
 }
 
@@ -128,6 +132,10 @@ void WorkerImpl::end_turn() {
         shared_.workers[to.to.worker]->post(AdoptServer{std::move(moved), slot, to.ticket, to.to});
         continue;
       }
+      if (Lookup* lookup = waiting_lookup(to.to.client, to.ticket)) {
+        assign(*lookup, server);
+        continue;
+      }
       auto client = clients_.find(to.to.client);
       if (client == clients_.end() || client->second->dead ||
           client->second->ticket != to.ticket) {
@@ -141,6 +149,7 @@ void WorkerImpl::end_turn() {
   for (std::uint64_t number : std::exchange(dead_clients_, {})) clients_.erase(number);
   for (pool::SlotId slot : std::exchange(dead_servers_, {})) servers_.erase(slot);
   for (std::uint64_t number : std::exchange(dead_cancels_, {})) cancels_.erase(number);
+  for (std::uint64_t number : std::exchange(dead_lookups_, {})) lookups_.erase(number);
   reactor_.set_timer(std::min(deadlines_.next(), next_tick_));
   if (quitting_ && quit_done_ && clients_.empty() && servers_.empty() && cancels_.empty()) {
     std::exchange(quit_done_, {})();
@@ -148,6 +157,11 @@ void WorkerImpl::end_turn() {
 }
 
 void WorkerImpl::ask_again(pool::TicketId ticket, std::uint64_t number) {
+  if (Lookup* lookup = waiting_lookup(number, ticket)) {
+    lookup->ticket = 0;
+    lookup_lost(*lookup);
+    return;
+  }
   auto found = clients_.find(number);
   if (found == clients_.end() || found->second->dead || found->second->ticket != ticket) return;
   Client& client = *found->second;
@@ -192,6 +206,11 @@ void WorkerImpl::run_action(pool::Action& action) {
 
 void WorkerImpl::fail_ticket(pool::TicketId ticket, std::uint64_t number,
                              const base::Error& error) {
+  if (Lookup* lookup = waiting_lookup(number, ticket)) {
+    lookup->ticket = 0;
+    lookup_refused(*lookup, error);
+    return;
+  }
   auto found = clients_.find(number);
   if (found == clients_.end() || found->second->dead || found->second->ticket != ticket) return;
   found->second->ticket = 0;

@@ -6,6 +6,7 @@
 //   servers.cpp  servers, own queries
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
+//   auth_query.cpp  looking up users
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
@@ -86,6 +87,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(ConsoleAnswer& message);
   void on(KillClients& message);
   void on(ForgetWelcome& message);
+  void on(UserAnswered& message);
   void on(Quit& message);
 
   // --- clients.cpp
@@ -96,6 +98,9 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void flush_client(Client& client);
   void send_to_client(Client& client, std::string_view bytes);
   void look_up(Client& client);
+  base::Result<session::LoginPlan> plan(const Client& client, const session::FoundUser* found);
+  bool take_user_place(Client& client, bool exempt);
+  void begin_login(Client& client, session::LoginPlan plan);
   void after_login_step(Client& client, session::ClientSession::Want want);
   void start_hash(Client& client);
   void begin_welcome(Client& client);
@@ -107,6 +112,20 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void pause(Client& client, Pause reason);
   void resume(Client& client, Pause reason);
   void update_watch(Client& client);
+
+  // --- auth_query.cpp
+  void ask_user(Client& client, const session::LoginPlan::Ask& ask);
+  void ask_again(Client& client);                     // the check by a cached secret failed
+  void user_answered(Client& client, const UserAnswer& answer);
+  void take_lookup(Lookup& lookup, pool::Checkout answer);
+  void assign(Lookup& lookup, Server& server);
+  void put_question(Lookup& lookup, Server& server);
+  void lookup_done(Server& server);
+  void lookup_refused(Lookup& lookup, const base::Error& error);
+  void lookup_lost(Lookup& lookup);
+  void lookup_deadline(Lookup& lookup);
+  void end_lookup(Lookup& lookup, UserAnswer answer);
+  Lookup* waiting_lookup(std::uint64_t number, pool::TicketId ticket);
 
   // --- pump.cpp
   void request_server(Client& client);
@@ -185,10 +204,11 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::unordered_map<std::uint64_t, std::unique_ptr<CancelJob>> cancels_;
   std::unordered_map<std::uint64_t, Client*> keys_;  // by key_index()
   std::uint64_t key_salt_ = 0;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Lookup>> lookups_;
   std::atomic<std::size_t> client_count_{0};
   std::vector<std::pair<pool::SlotId, pool::Give>> gives_;
   pool::Actions actions_;
-  std::vector<std::uint64_t> dead_clients_, dead_cancels_;
+  std::vector<std::uint64_t> dead_clients_, dead_cancels_, dead_lookups_;
   std::vector<pool::SlotId> dead_servers_;
   std::vector<Message> messages_;
   int turn_depth_ = 0;

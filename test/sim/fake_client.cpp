@@ -187,8 +187,7 @@ void FakeClient::on_fatal(const Message& message) {
       return world_.fail(cat(story(), " was told: ", fields.message));
   }
   // The pooler's own refusal (a server's says more): but all clients know their password.
-  if (fields.message == "password authentication failed" ||
-      fields.message == "SASL authentication failed")
+  if (fields.message == cat("password authentication failed for user \"", habits_.user, "\""))
     return world_.fail(cat(story(), " was told: ", fields.message));
   ++around_.totals.fatal;
   state_ = State::Told;

@@ -92,6 +92,9 @@ class ServerExchange {
   virtual Outcome feed(std::string_view password_message_body) = 0;
   virtual HashJob hash_job() const = 0;
   virtual Outcome hashed(const Key& salted_password) = 0;
+  // After Failed for a wrong password: judges the same answer of the client by another secret, the
+  // user's present one. A SCRAM proof holds for the salt it was asked for only: Failed again.
+  virtual Outcome again(const StoredSecret& secret) = 0;
   // After Ok: the keys a SCRAM proof revealed (pass-through), or the typed password (Plain).
   virtual std::optional<ScramKeys> scram_keys() const = 0;
   virtual base::Secret typed_password() const = 0;

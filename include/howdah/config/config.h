@@ -78,6 +78,7 @@ struct Settings {
   bool application_name_add_host = false;
   std::string auth_dbname, auth_file, auth_hba_file, auth_ident_file, auth_ldap_options;
   std::string auth_query, auth_user;
+  Duration auth_query_cache_ttl{};  // ours
   AuthType auth_type = AuthType::Md5;
   Duration autodb_idle_timeout{}, cancel_wait_timeout{}, client_idle_timeout{},
       client_login_timeout{};

@@ -4,6 +4,8 @@
 //   Startup --CancelRequest--> Closed                  (Want::Cancel, cancel_key())
 //   Startup --StartupMessage--> LookUp                 (Want::LookUp, startup())
 //   LookUp --begin(plan)--> Auth | Welcome             Auth <-> Hash (Want::Hash)
+//   Auth --wrong, by a cached secret--> LookUp         (Want::AskAgain)
+//   LookUp --asked_again(secret)--> Auth --> Welcome | Closed
 //   Auth --proved--> Welcome                           (Want::Welcome)
 //   Welcome --welcome()--> Idle
 //   Idle --a message that needs a server--> Waiting    (Want::Server; bytes stay with the caller)
@@ -42,7 +44,7 @@ class ClientSession {
   enum class State : std::uint8_t {
     Startup, LookUp, Auth, Hash, Welcome, Idle, Waiting, Linked, Closed
   };
-  enum class Want { Bytes, LookUp, Hash, Welcome, Server, Command, Cancel, Close };
+  enum class Want { Bytes, LookUp, AskAgain, Hash, Welcome, Server, Command, Cancel, Close };
   struct Step {
     std::size_t consumed = 0;
     Want want = Want::Bytes;
@@ -64,6 +66,8 @@ class ClientSession {
   LoginPlan& plan() { return login_->plan; }
   // The answer to Want::LookUp. Gives Want::Bytes, Hash, Welcome or Close.
   Want begin(LoginPlan plan, const auth::ServerKeyring& keyring, const config::Settings& settings);
+  // The answer to Want::AskAgain: what the server says of the user now. Gives what begin() gives.
+  Want asked_again(const auth::StoredSecret& secret);
   auth::HashJob hash_job() const { return login_->exchange->hash_job(); }
   Want hashed(const auth::Key& salted_password);
   // What the proof revealed, for logins to servers. Ask before welcome().

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,7 +19,18 @@
 
 namespace howdah::session {
 
+// What the auth_query said of the login user (compat 2.3).
+struct FoundUser {
+  std::string name;           // as the row has it: the login's name from then on
+  auth::StoredSecret secret;  // Missing: no row; None: NULL, which no password is equal to
+};
+
 struct LoginPlan {
+  // Whom to ask for a user that is not in auth_file; the login is then planned anew with the answer.
+  struct Ask {
+    std::shared_ptr<const config::Database> database;  // null: there is no such entry
+    std::string database_name, user, query;
+  };
   enum class Proof { None, Exchange, Refuse };  // Refuse: with refusal, after limits are checked
 
   std::string user, database_name;
@@ -30,6 +42,8 @@ struct LoginPlan {
   Proof proof = Proof::Exchange;
   auth::Method method = auth::Method::Md5;
   auth::StoredSecret secret;
+  std::optional<Ask> ask;    // set only when planned without an answer
+  bool may_be_old = false;   // the secret comes from the cache: see ClientSession::Want::AskAgain
   base::Error refusal;       // Proof::Refuse: code and text for the client
   // Tracked parameters from the packet and from `options`, in order (name, value).
   std::vector<std::pair<std::string, std::string>> parameters;
@@ -41,11 +55,12 @@ struct UnixPeer {
   bool same_user = false;
 };
 
-// `is_tracked(name)` tells whether a parameter follows the client. The error is FATAL for the
-// client: code and text (compat 5.5).
+// `tracked` tells which parameters follow the client; `found` is the auth_query's answer if it was
+// asked. The error is FATAL for the client: code and text (compat 5.5).
 class TrackedNames;
 base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Startup& startup,
-                                   const TrackedNames& tracked, UnixPeer peer);
+                                   const TrackedNames& tracked, UnixPeer peer,
+                                   const FoundUser* found = nullptr);
 
 // The console's database names.
 bool is_console_database(std::string_view name);

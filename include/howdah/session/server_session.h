@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,8 +26,17 @@
 
 namespace howdah::session {
 
-// Why an internal query runs.
-enum class Purpose { None, Connect, Check, Reset, SetParameters, Rollback };
+// Why an internal query runs. AuthQuery: see ask().
+enum class Purpose { None, Connect, Check, Reset, SetParameters, Rollback, AuthQuery };
+
+// What came back for ask(): the columns of the first row, unset for NULL. `broken`: that row is
+// longer than kMaxHeld or no row at all.
+struct Answer {
+  std::size_t rows = 0;
+  bool broken = false;
+  std::vector<std::optional<base::Secret>> columns;
+};
+class FirstRow;
 
 class ServerSession {
  public:
@@ -48,6 +58,7 @@ class ServerSession {
   };
 
   ServerSession(Login login, std::shared_ptr<const TrackedNames> names);
+  ~ServerSession();
 
   // Writes the StartupMessage to out().
   void start();
@@ -58,6 +69,10 @@ class ServerSession {
 
   // Runs one of our queries on an Idle server; written to out().
   void run(Purpose purpose, std::string_view sql);
+  // The same with one text parameter, as an unnamed statement of the extended protocol, so that the
+  // parameter is never part of the SQL. Purpose::AuthQuery; take_answer() once it is Done.
+  void ask(std::string_view sql, std::string_view parameter);
+  Answer take_answer();
   void link();
   void unlink();
 
@@ -99,6 +114,7 @@ class ServerSession {
   ServerStream stream_;
   Owed owed_;
   base::Buffer out_;
+  std::unique_ptr<FirstRow> row_;  // while it asks
   std::vector<std::pair<std::string, std::string>> reported_;
   std::string cancel_key_;
   base::Error close_reason_;

@@ -2,7 +2,8 @@
 //
 //   supervisor -> worker: NewClient, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
 //                         KillClients, ForgetWelcome, Quit
-//   worker -> worker:     FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery
+//   worker -> worker:     FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery,
+//                         UserAnswered
 //   worker -> supervisor: ConsoleCommand, ConsoleGone, Report
 #pragma once
 
@@ -23,6 +24,7 @@
 
 namespace howdah::worker {
 
+struct UserAnswer;  // howdah/worker/user_cache.h
 class Server;  // a pooled connection with its transport and session; src/worker/server.h
 struct ServerDeleter {
   void operator()(Server* server) const;
@@ -75,6 +77,10 @@ struct CancelQuery {  // from the worker that got the CancelRequest
 struct CancelDone {
   std::uint64_t client;
 };
+struct UserAnswered {  // the auth_query, for a client that waits in its login
+  std::uint64_t client;
+  std::shared_ptr<const UserAnswer> answer;
+};
 struct NewConfig {
   std::shared_ptr<const config::Config> config;
 };
@@ -104,7 +110,7 @@ struct Quit {};
 
 using Message = std::variant<NewClient, FetchServer, AdoptServer, CloseServer, FailClient, ForgetPool,
                              CancelQuery, CancelDone, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
-                             KillClients, ForgetWelcome, Quit>;
+                             KillClients, ForgetWelcome, UserAnswered, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

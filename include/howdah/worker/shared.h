@@ -1,5 +1,5 @@
 // What all workers share: the ledger and the budgets, each behind its own mutex, immutable things,
-// and two small stores. Built by app before the first worker, outlives the last one.
+// and three small stores. Built by app before the first worker, outlives the last one.
 #pragma once
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "howdah/pool/ledger.h"
 #include "howdah/session/parameters.h"
 #include "howdah/worker/messages.h"
+#include "howdah/worker/user_cache.h"
 
 namespace howdah::worker {
 
@@ -39,22 +41,25 @@ class WelcomeStore {
   std::map<pool::PoolId, std::shared_ptr<const Welcome>> welcomes_ GUARDED_BY(mutex_);
 };
 
-// What clients' logins revealed: SCRAM keys for pass-through, or a typed password. By login user.
+// What clients' logins revealed, for logging in to servers as them: SCRAM keys for pass-through, a
+// typed password, or what the auth_query found. By database entry and login user, as the same name
+// may be another user of another cluster.
 class CredentialStore {
  public:
   struct Entry {
     std::optional<auth::ScramKeys> keys;
-    base::Secret password;
+    base::Secret password;  // typed
+    base::Secret stored;    // found by the auth_query
   };
-  Entry find(std::string_view user) const;
-  void remember(std::string_view user, const auth::ScramKeys& keys);
-  void remember(std::string_view user, const base::Secret& password);
+  Entry find(const std::string& database, const std::string& user) const;
+  // Replaces what the entry has; what is not set in it stays.
+  void remember(const std::string& database, const std::string& user, const Entry& entry);
   // Forgets users whose secret changed or went away at a reload.
-  void clear();
+  void forget(const std::set<std::string>& users);
 
  private:
   mutable base::Mutex mutex_;
-  std::map<std::string, Entry, std::less<>> entries_ GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, Entry> entries_ GUARDED_BY(mutex_);
 };
 
 struct Shared {
@@ -70,6 +75,7 @@ struct Shared {
 
   WelcomeStore welcomes{};
   CredentialStore credentials{};
+  UserCache users{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };

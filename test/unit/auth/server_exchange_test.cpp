@@ -231,3 +231,39 @@ TEST_CASE("nothing a mock exchange could be told lets anybody in") {
   CHECK_FALSE(log_in(Method::Scram, doomed, with_password("pencil"), keyring()).ok);
   CHECK_FALSE(log_in(Method::Plain, doomed, with_password("pencil"), keyring()).ok);
 }
+
+TEST_CASE("a wrong answer is judged anew by the present secret, except a SCRAM proof") {
+  for (Method method : {Method::Plain, Method::Md5}) {
+    for (std::string now_stored : {"pencil"s, md5_secret("pencil", "bob")}) {
+      std::string answer = "pencil\0"s;
+      auto server = exchange(method, classify("old"));
+      Outcome request = server->start();
+      if (method == Method::Md5) {
+        std::string inner = md5_secret("pencil", "bob").substr(3);
+        answer = base::cat("md5", md5_hex({inner, request.body})->view()) + "\0"s;
+      }
+      CHECK(with_hash(*server, server->feed(answer)).kind == Outcome::Kind::Failed);
+      CHECK(with_hash(*server, server->again(classify("older"))).kind == Outcome::Kind::Failed);
+      CHECK(with_hash(*server, server->again({})).kind == Outcome::Kind::Failed);
+      CHECK(with_hash(*server, server->again(classify(""))).kind == Outcome::Kind::Failed);
+      CHECK(with_hash(*server, server->again(classify(now_stored))).kind == Outcome::Kind::Ok);
+      CHECK(server->typed_password().view() == (method == Method::Plain ? "pencil" : ""));
+    }
+  }
+  auto plain = exchange(Method::Plain, classify(scram_secret("old")));
+  plain->start();
+  CHECK(with_hash(*plain, plain->feed("pencil\0"s)).kind == Outcome::Kind::Failed);
+  CHECK(with_hash(*plain, plain->again(classify(scram_secret("pencil")))).kind ==
+        Outcome::Kind::Ok);
+  auto scram = exchange(Method::Scram, classify(scram_secret("old")));
+  (void)with_hash(*scram, scram->start());
+  CHECK(scram->again(classify(scram_secret("old"))).kind == Outcome::Kind::Failed);
+}
+
+TEST_CASE("nothing is judged anew that was not judged, or was right") {
+  for (Method method : {Method::Plain, Method::Md5, Method::Scram}) {
+    auto fresh = exchange(method, classify("pencil"));
+    CHECK(fresh->again(classify("pencil")).kind == Outcome::Kind::Failed);
+    CHECK(with_hash(*fresh, fresh->start()).kind == Outcome::Kind::Failed);  // failed stays failed
+  }
+}

@@ -143,13 +143,6 @@ TEST_CASE("a second line for a name replaces the first, with a warning") {
   CHECK(has(config->warnings[0], "main.ini:3"));
 }
 
-TEST_CASE("auth_user, auth_query and auth_dbname of databases warn once a key") {
-  auto config = databases("a = auth_user=x auth_query='y'\nb = auth_user=x\n", "auth_user = z\n");
-  REQUIRE(config->warnings.size() == 2);
-  CHECK(has(config->warnings[0], "auth_user"));
-  CHECK(has(config->warnings[1], "auth_query"));
-}
-
 TEST_CASE("* makes entries for any other name of up to 63 bytes") {
   auto config = databases("db = host=a\n* = host=b pool_size=7\n");
   CHECK(config->databases.count("*") == 0);

@@ -161,11 +161,11 @@ TEST_CASE("with_setting refuses unknown keys, wrong values and what does not wor
 }
 
 TEST_CASE("with_setting warns once of a key that does not work yet") {
-  auto once = with_setting(*databases(""), "auth_user", "x");
+  auto once = with_setting(*databases(""), "auth_ldap_options", "x");
   REQUIRE(once.ok());
-  auto twice = with_setting(**once, "auth_user", "y");
+  auto twice = with_setting(**once, "auth_ldap_options", "y");
   REQUIRE(twice.ok());
-  CHECK((*twice)->settings.auth_user == "y");
+  CHECK((*twice)->settings.auth_ldap_options == "y");
   CHECK((*twice)->warnings.size() == 1);
 }
 

@@ -188,9 +188,7 @@ TEST_CASE("every method with every stored secret: the right password passes, a w
         CHECK(authenticate(right, method, stored, "pencil", way) ==
               (usable ? Want::Welcome : Want::Close));
         CHECK(authenticate(wrong, method, stored, "pen", way) == Want::Close);
-        CHECK(error_in(wrong.said()) == (method == Method::Scram
-                                             ? "28P01 SASL authentication failed"
-                                             : "28P01 password authentication failed"));
+        CHECK(error_in(wrong.said()) == "28P01 password authentication failed for user \"bob\"");
         CHECK_FALSE(wrong.session.logged_in());
         if (!usable) continue;
         CHECK(right.session.scram_keys().has_value() == (method == Method::Scram && stored == scram));
@@ -502,4 +500,34 @@ TEST_CASE("nothing is given up where nobody waits, and a Flush alone is nothing"
   REQUIRE(machine.feed(message('H')) == Want::Server);
   CHECK_FALSE(machine.session.give_up_wait(message('H'), kCancelled));
   CHECK(machine.session.out().empty());
+}
+
+TEST_CASE("a password refused by an old secret is judged once more by the present one") {
+  for (std::string_view now_stored : {"pencil", "pen", "<missing>"}) {
+    Machine machine;
+    machine.feed(startup_packet({{"user", "bob"}}));
+    auto planned = machine.plan(LoginPlan::Proof::Exchange, auth::Method::Plain, "old");
+    planned.may_be_old = true;
+    CHECK(machine.session.begin(std::move(planned), kKeyring, machine.settings) == Want::Bytes);
+    machine.said();
+    CHECK(machine.feed(message('p', z("pencil"))) == Want::AskAgain);
+    CHECK(machine.session.state() == State::LookUp);
+    CHECK(machine.said().empty());  // not a word before the server was asked
+    auto secret = now_stored == "<missing>" ? auth::StoredSecret{} : auth::classify(now_stored);
+    CHECK(machine.session.asked_again(secret) ==
+          (now_stored == "pencil" ? Want::Welcome : Want::Close));
+    CHECK(machine.session.asked_again(auth::classify("pencil")) == Want::Bytes);  // once
+  }
+}
+
+TEST_CASE("a malformed password message and a fresh secret are not asked about again") {
+  Machine malformed, fresh;
+  for (Machine* machine : {&malformed, &fresh}) {
+    machine->feed(startup_packet({{"user", "bob"}}));
+    auto planned = machine->plan(LoginPlan::Proof::Exchange, auth::Method::Plain, "old");
+    planned.may_be_old = machine == &malformed;
+    machine->session.begin(std::move(planned), kKeyring, machine->settings);
+  }
+  CHECK(malformed.feed(message('p', "no zero byte")) == Want::Close);
+  CHECK(fresh.feed(message('p', z("pencil"))) == Want::Close);
 }

@@ -226,3 +226,105 @@ TEST_CASE("protocol options are listed, not refused") {
   CHECK(unsupported_protocol_options(startup) == std::vector<std::string_view>{"_pq_.a", "_pq_.b"});
   CHECK(plan(small(), {{"user", "bob"}, {"_pq_.a", "1"}}).ok());
 }
+
+namespace {
+base::Result<LoginPlan> plan_found(const config::Config& config, Pairs parameters,
+                                   const FoundUser& found) {
+  wire::Startup startup{wire::kProtocol30, std::move(parameters)};
+  return plan_login(config, startup, TrackedNames({}), {}, &found);
+}
+void add_entry(config::Config& config, const config::Database& entry) {
+  config.databases[entry.name] = std::make_shared<config::Database>(entry);
+}
+}  // namespace
+
+TEST_CASE("auth_query is for users who are not in auth_file, where an auth_user is set") {
+  auto config = small(AuthType::ScramSha256);
+  CHECK_FALSE(plan(config, login("eve", "shop"))->ask);
+  config.settings.auth_user = "asker";
+  config.settings.auth_query = "global";
+  auto eve = plan(config, login("eve", "shop"));
+  REQUIRE(eve->ask);
+  CHECK(eve->ask->database == config.databases["shop"]);
+  CHECK(eve->ask->user == "asker");
+  CHECK(eve->ask->query == "global");
+  CHECK_FALSE(plan(config, login("bob", "shop"))->ask);
+  config.users["listed"] = {};
+  CHECK(plan(config, login("listed", "shop"))->ask);
+  for (AuthType type : {AuthType::Any, AuthType::Ldap, AuthType::Pam}) {
+    config.settings.auth_type = type;
+    CHECK_FALSE(plan(config, login("eve", "forced"))->ask);
+  }
+}
+
+TEST_CASE("an entry's auth_user, auth_query and auth_dbname go before the settings") {
+  auto config = small(AuthType::ScramSha256);
+  config.settings.auth_user = "asker";
+  config.settings.auth_query = "global";
+  config::Database own;
+  own.name = own.dbname = "own";
+  own.auth_user = "own_asker";
+  own.auth_query = "own_query";
+  own.auth_dbname = "shop";
+  add_entry(config, own);
+  auto ask = *plan(config, login("eve", "own"))->ask;
+  CHECK(ask.user == "own_asker");
+  CHECK(ask.query == "own_query");
+  CHECK(ask.database == config.databases["shop"]);
+  config.settings.auth_dbname = "forced";
+  CHECK(plan(config, login("eve", "shop"))->ask->database == config.databases["forced"]);
+  CHECK(plan(config, login("eve", "own"))->ask->database == config.databases["shop"]);
+}
+
+TEST_CASE("with auth_dbname the console's and unknown databases' users are looked up, too") {
+  auto config = small(AuthType::ScramSha256);
+  config.settings.auth_user = "asker";
+  config.settings.admin_users.push_back("eve");
+  CHECK_FALSE(plan(config, login("eve", "nowhere"))->ask);
+  CHECK_FALSE(plan(config, login("eve", "howdah"))->ask);
+  config.settings.auth_dbname = "shop";
+  CHECK(plan(config, login("eve", "nowhere"))->ask->database == config.databases["shop"]);
+  CHECK(plan(config, login("eve", "howdah"))->ask->database == config.databases["shop"]);
+  config.settings.auth_dbname = "gone";
+  CHECK_FALSE(plan(config, login("eve", "shop"))->ask->database);
+  config.settings.auth_dbname = "pgbouncer";
+  CHECK_FALSE(plan(config, login("eve", "shop"))->ask->database);
+}
+
+TEST_CASE("what was found is the user: name, secret, method; the one who asked never is") {
+  auto config = small(AuthType::Md5);
+  config.settings.auth_user = "asker";
+  auto scram = plan_found(config, login("EVE", "shop"), {"eve", auth::classify(kScram)});
+  CHECK(scram->user == "eve");
+  CHECK(scram->pool_user == "eve");
+  CHECK(scram->method == auth::Method::Scram);
+  CHECK(scram->secret.kind == Kind::Scram);
+  CHECK_FALSE(scram->ask);
+  CHECK(plan_found(config, login("eve", "shop"), {"eve", auth::classify("x")})->method ==
+        auth::Method::Md5);
+  // CVE-2015-6817: an unknown user stays who it said it is, and gets in nowhere.
+  auto unknown = plan_found(config, login("eve", "shop"), {});
+  CHECK(unknown->user == "eve");
+  CHECK(unknown->pool_user == "eve");
+  CHECK(unknown->secret.kind == Kind::Missing);
+  CHECK(unknown->proof == Proof::Exchange);
+  auto null = plan_found(config, login("eve", "shop"), {"eve", auth::classify("")});
+  CHECK(null->secret.kind == Kind::None);
+  config.settings.auth_type = AuthType::Trust;
+  CHECK(plan_found(config, login("eve", "shop"), {})->proof == Proof::Refuse);
+  CHECK(plan_found(config, login("eve", "shop"), {"eve", auth::classify("")})->proof ==
+        Proof::None);
+}
+
+TEST_CASE("md5: an unknown user is asked as most of the known ones are") {
+  auto config = small(AuthType::Md5);
+  CHECK(plan(config, login("eve", "shop"))->method == auth::Method::Md5);
+  for (const char* name : {"s1", "s2", "s3", "s4", "s5", "s6"}) {
+    config.userlist[name] = base::Secret(kScram);
+  }
+  CHECK(plan(config, login("eve", "shop"))->method == auth::Method::Scram);
+  auto looked_up = small(AuthType::Md5);
+  looked_up.settings.auth_user = "asker";
+  CHECK(plan_found(looked_up, login("eve", "shop"), {})->method == auth::Method::Scram);
+  CHECK(plan(looked_up, login("eve", "nowhere"))->method == auth::Method::Scram);
+}

@@ -342,3 +342,77 @@ TEST_CASE("a doubtful server's late ReadyForQuery is swallowed by our next query
     CHECK_FALSE(machine.session.owed().doubtful());
   }
 }
+
+namespace {
+std::string column(std::string_view text) {
+  return big_endian(static_cast<std::uint32_t>(text.size())) + std::string(text);
+}
+std::string columns(std::uint8_t count, const std::string& fields) {
+  return row(std::string(1, '\0') + static_cast<char>(count) + fields);
+}
+const std::string kNull = "\xff\xff\xff\xff";
+}  // namespace
+
+TEST_CASE("a question goes out as an unnamed statement, its parameter outside the SQL") {
+  Machine machine;
+  log_in(machine);
+  machine.session.out().clear();
+  machine.session.ask("select name, secret from f($1)", "x'; drop table users; --");
+  std::string sent(machine.session.out().view());
+  CHECK(sent == message('P', z("") + z("select name, secret from f($1)") + std::string(2, '\0')) +
+                    message('B', z("") + z("") + std::string("\0\0\0\1", 4) +
+                                     column("x'; drop table users; --") + std::string(2, '\0')) +
+                    execute() + sync_batch());
+}
+
+TEST_CASE("the first row of an answer is kept, however it is cut") {
+  std::string answer = message('1') + message('2') + notice("hm") +
+                       columns(2, column("bob") + column("SCRAM-SHA-256$x")) +
+                       columns(2, column("eve") + column("other")) + complete("SELECT 2") + ready();
+  for (unsigned way : {0u, 1u, 2u, 3u, 4u, 5u}) {
+    Machine machine;
+    log_in(machine);
+    machine.session.ask("q", "bob");
+    CHECK(machine.feed(answer, way) == Want::Done);
+    CHECK(machine.session.purpose() == Purpose::AuthQuery);
+    CHECK(machine.session.clean());
+    Answer got = machine.session.take_answer();
+    CHECK(got.rows == 2);
+    REQUIRE(got.columns.size() == 2);
+    CHECK(got.columns[0]->view() == "bob");
+    CHECK(got.columns[1]->view() == "SCRAM-SHA-256$x");
+    CHECK(machine.session.take_answer().rows == 0);  // once
+  }
+}
+
+TEST_CASE("no row, a NULL, an error and a row that is none are told apart") {
+  auto ask = [](const std::string& rows) {
+    Machine machine;
+    log_in(machine);
+    machine.session.ask("q", "bob");
+    CHECK(machine.feed(message('1') + message('2') + rows + complete() + ready()) == Want::Done);
+    return machine.session.take_answer();
+  };
+  CHECK(ask("").rows == 0);
+  Answer null = ask(columns(2, column("bob") + kNull));
+  REQUIRE(null.columns.size() == 2);
+  CHECK(null.columns[0]);
+  CHECK_FALSE(null.columns[1]);
+  CHECK(ask(columns(0, "")).columns.empty());
+  CHECK_FALSE(ask(columns(0, "")).broken);
+  for (const std::string& bad :
+       {row(""), row(std::string(1, '\0')), columns(2, column("bob")), columns(1, "\x7f\xff\xff\xff"),
+        columns(1, "\x80\0\0\0"), columns(1, column("bob") + "x"), row("\xff\xff"),
+        columns(1, big_endian(5) + "four"), columns(1, column(std::string(kMaxHeld, 's')))}) {
+    Answer got = ask(bad);
+    CHECK(got.broken);
+    CHECK(got.columns.empty());
+  }
+  Machine failed;
+  log_in(failed);
+  failed.session.ask("q", "bob");
+  CHECK(failed.feed(error("ERROR", "42P01", "no such table") + ready()) == Want::Done);
+  CHECK(failed.session.stream().saw_error());
+  CHECK(failed.session.take_answer().rows == 0);
+  CHECK(failed.session.clean());
+}

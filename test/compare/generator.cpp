@@ -124,7 +124,7 @@ std::string Generator::simple_text(const Statement& statement) {
 
 std::string Generator::binding(const std::string& portal, const std::string& statement,
                                std::string_view types) {
-  Binding out{portal, statement, {}, {}, {}};
+  msg::Binding out{portal, statement, {}, {}, {}};
   std::string wanted(types);
   if (has(kErrors) && chance(4)) wanted += 'i';
   if (has(kErrors) && chance(4) && !wanted.empty()) wanted.pop_back();
@@ -153,7 +153,7 @@ std::string Generator::binding(const std::string& portal, const std::string& sta
   if (results < 2) out.result_formats = {0};
   if (results == 2 || results == 3) out.result_formats = {1};
   if (results == 4 && has(kErrors)) out.result_formats = {0, 1};
-  return compare::bind(out);
+  return msg::bind(out);
 }
 
 void Generator::add_parse(const std::string& name, const Statement& statement) {
@@ -164,7 +164,7 @@ void Generator::add_parse(const std::string& name, const Statement& statement) {
       types.push_back(chance(30) ? 0 : *type == 'i' ? kInt4 : *type == 'b' ? kInt8 : kText);
     }
   }
-  add(compare::parse(name, text_of(statement), types));
+  add(msg::parse(name, text_of(statement), types));
   known_[name] = statement.types;
 }
 

@@ -1,11 +1,9 @@
 // Conversations and their readable form; see the header.
 #include "compare/script.h"
 
-#include "support/raw.h"
+#include <algorithm>
 
 namespace howdah::compare {
-
-namespace msg = howdah::test::msg;
 
 std::string Step::bytes() const {
   std::string all;
@@ -14,14 +12,6 @@ std::string Step::bytes() const {
 }
 
 namespace {
-
-std::string cstring(std::string_view text) { return std::string(text) + '\0'; }
-
-std::string codes(const std::vector<int>& values) {
-  std::string out = msg::i16(static_cast<int>(values.size()));
-  for (int value : values) out += msg::i16(value);
-  return out;
-}
 
 // Reads a body from its start; past the end it gives zeros and empty texts.
 class Reader {
@@ -113,22 +103,6 @@ std::string columns(Reader& reader) {
 }
 
 }  // namespace
-
-std::string parse(std::string_view name, std::string_view sql, const std::vector<int>& types) {
-  std::string body = cstring(name) + cstring(sql) + msg::i16(static_cast<int>(types.size()));
-  for (int type : types) body += msg::i32(type);
-  return msg::typed('P', body);
-}
-
-std::string bind(const Binding& binding) {
-  std::string body = cstring(binding.portal) + cstring(binding.statement) + codes(binding.formats);
-  body += msg::i16(static_cast<int>(binding.values.size()));
-  for (const Value& value : binding.values) {
-    body += msg::i32(value ? static_cast<std::int64_t>(value->size()) : -1);
-    if (value) body += *value;
-  }
-  return msg::typed('B', body + codes(binding.result_formats));
-}
 
 std::size_t message_size(std::string_view bytes) {
   if (bytes.size() < 5) return 0;

@@ -1,12 +1,9 @@
 // A conversation as a client speaks it: steps, each a batch of whole messages that is sent at once
-// and answered before the next step. Builders of messages, and their readable form.
-//
-// PostgreSQL 15 manual 55.7 (message formats). The encoding is the tests' own.
+// and answered before the next step; and the readable form of messages (PostgreSQL 15 manual 55.7).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,18 +20,6 @@ struct Script {
   bool fresh = true;  // begins on a new connection; else where the one before it ended
   std::vector<Step> steps;
 };
-
-using Value = std::optional<std::string>;  // none: NULL
-
-// What raw.h cannot say: types of parameters, formats, NULL.
-std::string parse(std::string_view name, std::string_view sql, const std::vector<int>& types);
-struct Binding {
-  std::string portal, statement;
-  std::vector<int> formats;  // as the protocol has them: none, one for all, or one each
-  std::vector<Value> values;
-  std::vector<int> result_formats;
-};
-std::string bind(const Binding& binding);
 
 // One line for a message of a client, or of a server.
 std::string readable_request(std::string_view message);

@@ -28,6 +28,11 @@ std::string i32(std::int64_t value) {
 
 namespace {
 std::string cstring(std::string_view text) { return std::string(text) + '\0'; }
+std::string codes(const std::vector<int>& values) {
+  std::string out = i16(static_cast<int>(values.size()));
+  for (int value : values) out += i16(value);
+  return out;
+}
 std::string untyped(std::string_view body) {
   return i32(static_cast<std::int64_t>(body.size()) + 4) + std::string(body);
 }
@@ -47,18 +52,29 @@ std::string cancel(std::string_view key) { return untyped(i32(80877102) + std::s
 std::string password(std::string_view text) { return typed('p', cstring(text)); }
 std::string query(std::string_view sql) { return typed('Q', cstring(sql)); }
 
-std::string parse(std::string_view name, std::string_view sql) {
-  return typed('P', cstring(name) + cstring(sql) + i16(0));
+std::string parse(std::string_view name, std::string_view sql, const std::vector<int>& types) {
+  std::string body = cstring(name) + cstring(sql) + i16(static_cast<int>(types.size()));
+  for (int type : types) body += i32(type);
+  return typed('P', body);
 }
 
 std::string bind(std::string_view portal, std::string_view statement,
                  const std::vector<std::string>& parameters) {
-  std::string body = cstring(portal) + cstring(statement) + i16(0);
-  body += i16(static_cast<int>(parameters.size()));
-  for (const auto& value : parameters) {
-    body += i32(static_cast<std::int64_t>(value.size())) + value;
+  return bind({std::string(portal),
+               std::string(statement),
+               {},
+               {parameters.begin(), parameters.end()},
+               {}});
+}
+
+std::string bind(const Binding& binding) {
+  std::string body = cstring(binding.portal) + cstring(binding.statement) + codes(binding.formats);
+  body += i16(static_cast<int>(binding.values.size()));
+  for (const auto& value : binding.values) {
+    body += i32(value ? static_cast<std::int64_t>(value->size()) : -1);
+    if (value) body += *value;
   }
-  return typed('B', body + i16(0));
+  return typed('B', body + codes(binding.result_formats));
 }
 
 std::string describe(char kind, std::string_view name) { return typed('D', kind + cstring(name)); }

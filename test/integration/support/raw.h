@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,9 +34,16 @@ std::string gss_request();
 std::string cancel(std::string_view key);
 std::string password(std::string_view text);
 std::string query(std::string_view sql);
-std::string parse(std::string_view name, std::string_view sql);
+std::string parse(std::string_view name, std::string_view sql, const std::vector<int>& types = {});
 std::string bind(std::string_view portal, std::string_view statement,
                  const std::vector<std::string>& parameters = {});
+struct Binding {
+  std::string portal, statement;
+  std::vector<int> formats;  // as the protocol has them: none, one for all, or one each
+  std::vector<std::optional<std::string>> values;  // none: NULL
+  std::vector<int> result_formats;
+};
+std::string bind(const Binding& binding);
 std::string describe(char kind, std::string_view name);
 std::string execute(std::string_view portal, int rows = 0);
 std::string close(char kind, std::string_view name);

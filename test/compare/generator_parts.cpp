@@ -37,6 +37,7 @@ void Generator::split() {
     if (chance(50)) end_step();
     if (chance(60)) return;
   }
+  if (chance(15)) add(msg::describe('S', ""));
   add(binding("", "", known_.count("") ? known_[""] : "i"));
   if (chance(40)) add(msg::describe('P', ""));
   add_execute("");

@@ -25,11 +25,12 @@ struct Options {
   int keep_going = 0;  // differences to report before the end
 };
 
-constexpr int kScriptsInRound = 6, kStall = 20000, kShrinkStall = 1000, kShrinkSeconds = 60;
+constexpr int kScriptsInRound = 6, kStall = 60000, kShrinkStall = 1000, kShrinkSeconds = 60;
 
 [[noreturn]] void usage() {
   std::cerr << "compare [--seed N] [--conversations N] [--seconds N] [--clients N] [--servers N]\n"
-               "        [--pool-mode session|transaction] [--features LIST] [--keep-going N]\n"
+               "        [--max-prepared N] [--pool-mode session|transaction] [--features LIST]\n"
+               "        [--keep-going N]\n"
                "LIST is of: "
             << feature_names() << "; -name takes one away\n";
   std::exit(2);
@@ -52,6 +53,8 @@ Options read_options(int argc, char** argv) {
       options.clients = static_cast<int>(number);
     } else if (name == "--servers" && number > 0) {
       options.world.servers = static_cast<int>(number);
+    } else if (name == "--max-prepared") {
+      options.world.max_prepared = static_cast<int>(number);
     } else if (name == "--pool-mode") {
       options.world.pool_mode = value;
     } else if (name == "--keep-going") {

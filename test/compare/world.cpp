@@ -19,7 +19,7 @@ test::PoolerConfig prepare(test::PgCluster& cluster, const WorldOptions& options
   cluster.sql("create database pooled template original");
   return {.settings = {{"pool_mode", options.pool_mode},
                        {"default_pool_size", std::to_string(options.servers)},
-                       {"max_prepared_statements", "50"},
+                       {"max_prepared_statements", std::to_string(options.max_prepared)},
                        {"log_connections", "0"},
                        {"log_disconnections", "0"}},
           .databases = {"pooled = host=" + cluster.socket_dir() +

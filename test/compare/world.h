@@ -15,7 +15,8 @@ namespace howdah::compare {
 struct WorldOptions {
   std::string pool_mode = "transaction";
   int servers = 2;
-  int slots = 6;  // tables are made for them
+  int max_prepared = 3;  // few, so that statements are closed and prepared again all the time
+  int slots = 6;         // tables are made for them
 };
 
 class World {

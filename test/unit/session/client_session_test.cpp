@@ -501,33 +501,3 @@ TEST_CASE("nothing is given up where nobody waits, and a Flush alone is nothing"
   CHECK_FALSE(machine.session.give_up_wait(message('H'), kCancelled));
   CHECK(machine.session.out().empty());
 }
-
-TEST_CASE("a password refused by an old secret is judged once more by the present one") {
-  for (std::string_view now_stored : {"pencil", "pen", "<missing>"}) {
-    Machine machine;
-    machine.feed(startup_packet({{"user", "bob"}}));
-    auto planned = machine.plan(LoginPlan::Proof::Exchange, auth::Method::Plain, "old");
-    planned.may_be_old = true;
-    CHECK(machine.session.begin(std::move(planned), kKeyring, machine.settings) == Want::Bytes);
-    machine.said();
-    CHECK(machine.feed(message('p', z("pencil"))) == Want::AskAgain);
-    CHECK(machine.session.state() == State::LookUp);
-    CHECK(machine.said().empty());  // not a word before the server was asked
-    auto secret = now_stored == "<missing>" ? auth::StoredSecret{} : auth::classify(now_stored);
-    CHECK(machine.session.asked_again(secret) ==
-          (now_stored == "pencil" ? Want::Welcome : Want::Close));
-    CHECK(machine.session.asked_again(auth::classify("pencil")) == Want::Bytes);  // once
-  }
-}
-
-TEST_CASE("a malformed password message and a fresh secret are not asked about again") {
-  Machine malformed, fresh;
-  for (Machine* machine : {&malformed, &fresh}) {
-    machine->feed(startup_packet({{"user", "bob"}}));
-    auto planned = machine->plan(LoginPlan::Proof::Exchange, auth::Method::Plain, "old");
-    planned.may_be_old = machine == &malformed;
-    machine->session.begin(std::move(planned), kKeyring, machine->settings);
-  }
-  CHECK(malformed.feed(message('p', "no zero byte")) == Want::Close);
-  CHECK(fresh.feed(message('p', z("pencil"))) == Want::Close);
-}

@@ -53,11 +53,20 @@ Status Supervisor::read_again() {
     return Error{"F0000", "RELOAD failed, see logs for additional details"};
   }
   for (const std::string& warning : loaded.config->warnings) log_.warning(warning);
-  apply(std::move(loaded.config));
+  if (!apply(std::move(loaded.config))) {
+    log_.error("reload refused: the configuration and the certificates in force stay");
+    return Error{"F0000", "RELOAD failed, see logs for additional details"};
+  }
   return Done{};
 }
 
-void Supervisor::apply(std::shared_ptr<const config::Config> config) {
+// Fails, and changes nothing, when TLS cannot be set up as it says.
+Status Supervisor::apply(std::shared_ptr<const config::Config> config) {
+  std::vector<std::string> problems;
+  auto tls = worker::make_tls_contexts(*config, shared_.tls.get().get(), problems);
+  for (const std::string& problem : problems) log_.error(cat("TLS setup failed: ", problem));
+  if (!tls) return refused(cat("TLS setup failed: ", problems.front()));
+  shared_.tls.put(std::move(tls));  // before anybody hears of entries that need it
   config::Diff changes = config::diff(*config_, *config);
   for (const std::string& key : changes.restart_keys) {
     log_.warning(cat("\"", key, "\" takes effect at the next start only"));
@@ -84,13 +93,13 @@ void Supervisor::apply(std::shared_ptr<const config::Config> config) {
   pool::Actions actions;
   ledger_.reconfigure(config_, reactor_->now(), actions);
   perform(std::move(actions));
+  return Done{};
 }
 
 Status Supervisor::set(const std::string& key, const std::string& value) {
   auto changed = config::with_setting(*config_, key, value);
   if (!changed) return changed.error();
-  apply(std::move(*changed));
-  return Done{};
+  return apply(std::move(*changed));
 }
 
 // --- Pools --------------------------------------------------------------------------------------------

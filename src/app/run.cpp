@@ -30,6 +30,13 @@ int check(const config::Loaded& loaded, const Options& options) {
   for (const std::string& warning : loaded.config->warnings) {
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   }
+  std::vector<std::string> wrong;
+  if (!worker::make_tls_contexts(*loaded.config, nullptr, wrong)) {
+    for (const std::string& text : wrong) {
+      std::fprintf(stderr, "%s: TLS setup failed: %s\n", options.config.c_str(), text.c_str());
+    }
+    return 1;
+  }
   std::printf("%s: ok\n", options.config.c_str());
   return 0;
 }
@@ -50,6 +57,11 @@ int run(const Options& options) {
     return fatal("cannot load config file");
   }
   const config::Settings& settings = loaded.config->settings;
+  // As the user who started us, who may read keys that the other one may not.
+  std::vector<std::string> wrong;
+  auto tls = worker::make_tls_contexts(*loaded.config, nullptr, wrong);
+  for (const std::string& text : wrong) log.error(cat("TLS setup failed: ", text));
+  if (!tls) return fatal("cannot set up TLS");
   auto became = become_user(options.user.empty() ? settings.user : options.user);
   if (!became) return fatal(became.error().text);
 
@@ -69,7 +81,7 @@ int run(const Options& options) {
     if (settings.pidfile.empty()) return fatal("daemon needs pidfile configured");
     if (auto done = daemonize(); !done) return fatal(done.error().text);
   }
-  Supervisor supervisor(options, loaded.config, log);
+  Supervisor supervisor(options, loaded.config, std::move(tls), log);
   if (auto listening = supervisor.listen(); !listening) return fatal(listening.error().text);
   if (auto written = pidfile.write(); !written) return fatal(written.error().text);
   return supervisor.run();

@@ -32,7 +32,7 @@ pool::WorkerId worker_count(const config::Config& config) {
 }  // namespace
 
 Supervisor::Supervisor(const Options& options, std::shared_ptr<const config::Config> config,
-                       base::Log& log)
+                       std::shared_ptr<const worker::TlsContexts> tls, base::Log& log)
     : options_(options),
       config_(std::move(config)),
       log_(log),
@@ -50,6 +50,7 @@ Supervisor::Supervisor(const Options& options, std::shared_ptr<const config::Con
               .version = kCompatVersion,
               .own_uid = geteuid()} {
   reactor_->set_user(*this);
+  shared_.tls.put(std::move(tls));
 }
 
 Supervisor::~Supervisor() {

@@ -32,7 +32,8 @@ namespace howdah::app {
 
 class Supervisor final : public admin::Control, public net::ReactorUser {
  public:
-  Supervisor(const Options& options, std::shared_ptr<const config::Config> config, base::Log& log);
+  Supervisor(const Options& options, std::shared_ptr<const config::Config> config,
+             std::shared_ptr<const worker::TlsContexts> tls, base::Log& log);
   ~Supervisor() override;
 
   // Opens the listening sockets. Before start(), so that a failure leaves no thread behind.
@@ -82,7 +83,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   void on(worker::CancelWaits& message);
   void post_all(const std::function<worker::Message()>& make);
   void perform(pool::Actions actions);
-  void apply(std::shared_ptr<const config::Config> config);
+  base::Status apply(std::shared_ptr<const config::Config> config);
   void open_gate(const std::function<void(worker::Gate&)>& change);
   base::Status read_again();
   void tell_paused();

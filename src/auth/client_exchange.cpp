@@ -23,8 +23,9 @@ std::string big_endian(std::uint32_t value) {
 }  // namespace
 
 // The user name inside SCRAM stays empty, as libpq does it: the start-up packet names the user.
-PasswordClient::PasswordClient(const ServerCredentials& credentials, std::string nonce)
-    : credentials_(credentials), scram_("", std::move(nonce)) {}
+PasswordClient::PasswordClient(const ServerCredentials& credentials, std::string nonce,
+                               std::string_view end_point)
+    : credentials_(credentials), end_point_(end_point), scram_("", std::move(nonce)) {}
 
 Outcome PasswordClient::fail(base::Error error) {
   state_ = State::Failed;
@@ -111,14 +112,16 @@ Outcome PasswordClient::md5(std::string_view salt) {
 
 Outcome PasswordClient::sasl(std::string_view mechanisms) {
   wire::Cursor cursor(mechanisms);
-  bool offered = false;
+  bool offered = false, plus = false;
   for (;;) {
     std::string_view name = cursor.cstring();
     if (name.empty()) break;
     offered |= name == kScramMechanism;
+    plus |= name == kScramPlusMechanism;
   }
   if (!cursor.done()) return fail(sqlstate::kProtocolViolation, "malformed SASL request");
-  if (!offered) {
+  plus = plus && !end_point_.empty();
+  if (!offered && !plus) {
     return fail(sqlstate::kFeatureNotSupported,
                 "none of the server's SASL authentication mechanisms are supported");
   }
@@ -126,8 +129,14 @@ Outcome PasswordClient::sasl(std::string_view mechanisms) {
     return fail(sqlstate::kInvalidPassword, kWrongType);
   }
   state_ = State::FirstSent;
+  // y tells a server whose offer was taken away by somebody in between.
+  if (plus) {
+    scram_.bind(kBindingHeader, end_point_);
+  } else {
+    scram_.bind(end_point_.empty() ? "n,," : "y,,", "");
+  }
   std::string first = scram_.first();
-  return reply(0, base::cat(kScramMechanism, '\0',
+  return reply(0, base::cat(plus ? kScramPlusMechanism : kScramMechanism, '\0',
                             big_endian(static_cast<std::uint32_t>(first.size())), first));
 }
 
@@ -165,8 +174,9 @@ Outcome PasswordClient::sasl_final(std::string_view server_final) {
   return proved();
 }
 
-std::unique_ptr<ClientExchange> make_client_exchange(const ServerCredentials& credentials) {
-  return std::make_unique<PasswordClient>(credentials, make_nonce());
+std::unique_ptr<ClientExchange> make_client_exchange(const ServerCredentials& credentials,
+                                                     std::string_view end_point) {
+  return std::make_unique<PasswordClient>(credentials, make_nonce(), end_point);
 }
 
 }  // namespace howdah::auth

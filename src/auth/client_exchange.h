@@ -15,7 +15,8 @@ namespace howdah::auth {
 //   any -> Failed. A server may ask once: everything out of order fails.
 class PasswordClient final : public ClientExchange {
  public:
-  PasswordClient(const ServerCredentials& credentials, std::string nonce);
+  PasswordClient(const ServerCredentials& credentials, std::string nonce,
+                 std::string_view end_point = {});
   Outcome feed(std::int32_t code, std::string_view body) override;
   HashJob hash_job() const override;
   Outcome hashed(const Key& salted_password) override;
@@ -33,6 +34,7 @@ class PasswordClient final : public ClientExchange {
 
   State state_ = State::Idle;
   ServerCredentials credentials_;
+  std::string end_point_;
   ScramClient scram_;
 };
 

@@ -8,6 +8,8 @@
 //                                          <-    v=ServerSignature
 //
 // AuthMessage = client-first-bare , server-first , client-final-without-proof
+// The first letter is n (no channel binding), y (the client could, but saw no offer) or
+// p=tls-server-end-point (SCRAM-SHA-256-PLUS, RFC 5929); c= repeats it, with the binding's data.
 // ClientProof = ClientKey xor HMAC(StoredKey, AuthMessage);  StoredKey = SHA256(ClientKey)
 #pragma once
 
@@ -22,6 +24,8 @@
 namespace howdah::auth {
 
 inline constexpr std::string_view kScramMechanism = "SCRAM-SHA-256";
+inline constexpr std::string_view kScramPlusMechanism = "SCRAM-SHA-256-PLUS";
+inline constexpr std::string_view kBindingHeader = "p=tls-server-end-point,,";
 // No honest SCRAM text comes near this; everything longer is refused unread.
 inline constexpr std::size_t kMaxScramText = 2048;
 inline constexpr std::size_t kMaxScramSalt = 256;
@@ -37,9 +41,12 @@ DerivedKeys derive_keys(const Key& salted_password);
 
 class ScramServer {
  public:
-  ScramServer(std::string salt, std::uint32_t iterations, std::string nonce);
-  // client-first-message in, server-first-message out.
-  base::Result<std::string> first(std::string_view client_first);
+  // `end_point`: what a channel binding must hold; empty: none was offered.
+  ScramServer(std::string salt, std::uint32_t iterations, std::string nonce,
+              std::string_view end_point = {});
+  // client-first-message in, server-first-message out. `plus`: the client chose the mechanism with
+  // channel binding.
+  base::Result<std::string> first(std::string_view client_first, bool plus = false);
   // client-final-message in, server-final-message out. A wrong proof has code 28P01, a malformed
   // message 08P01. Does the same work whether the proof is right or wrong.
   base::Result<std::string> last(std::string_view client_final, const Key& stored_key,
@@ -51,6 +58,7 @@ class ScramServer {
   std::string salt_;
   std::uint32_t iterations_;
   std::string nonce_;         // ours; after first() the whole one
+  std::string end_point_;
   std::string binding_;       // what c= must say
   std::string auth_message_;  // grows with each message
   WipedKey client_key_;
@@ -59,6 +67,8 @@ class ScramServer {
 class ScramClient {
  public:
   ScramClient(std::string_view user, std::string nonce);
+  // Before first(). `header` is "n,,", "y,," or kBindingHeader, the latter with its data.
+  void bind(std::string_view header, std::string_view data);
   std::string first() const;  // client-first-message
   // server-first-message in; then salt() and iterations() are known and within bounds.
   base::Status challenge(std::string_view server_first);
@@ -68,6 +78,8 @@ class ScramClient {
   base::Status verify(std::string_view server_final) const;
 
  private:
+  std::string header_ = "n,,";
+  std::string binding_;  // the data behind the header
   std::string bare_;
   std::string nonce_;
   std::string salt_;

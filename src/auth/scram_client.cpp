@@ -31,7 +31,12 @@ bool is_text(std::string_view message) {
 ScramClient::ScramClient(std::string_view user, std::string nonce)
     : bare_(base::cat("n=", user, ",r=", nonce)), nonce_(std::move(nonce)) {}
 
-std::string ScramClient::first() const { return "n,," + bare_; }
+void ScramClient::bind(std::string_view header, std::string_view data) {
+  header_ = header;
+  binding_ = data;
+}
+
+std::string ScramClient::first() const { return header_ + bare_; }
 
 base::Status ScramClient::challenge(std::string_view server_first) {
   if (!is_text(server_first)) return refused("malformed SCRAM challenge (too long or not a text)");
@@ -65,7 +70,7 @@ base::Status ScramClient::challenge(std::string_view server_first) {
 }
 
 std::string ScramClient::last(const Key& client_key, const Key& server_key) {
-  std::string message = base::cat("c=biws,r=", nonce_);
+  std::string message = base::cat("c=", base64_encode(header_ + binding_), ",r=", nonce_);
   auth_message_ += message;
   WipedKey stored = sha256(bytes_of(client_key));
   WipedKey proof = hmac_sha256(stored.view(), auth_message_);

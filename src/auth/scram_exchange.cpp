@@ -1,5 +1,6 @@
 // ScramExchange: PostgreSQL's framing of the server's side of SCRAM (manual 55.3).
 //   R(10) "SCRAM-SHA-256\0\0"    p: mechanism\0 int32 length, client-first
+//         (with TLS "SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")
 //   R(11) server-first           p: client-final
 //   R(12) server-final
 #include "auth/outcome.h"
@@ -20,11 +21,12 @@ namespace sqlstate = wire::sqlstate;
 // a plain secret and one who does not exist look alike and stay the same from login to login.
 ScramExchange::ScramExchange(std::string_view user, const StoredSecret& secret,
                              const ServerKeyring& keyring, std::uint32_t scram_iterations,
-                             std::string nonce)
+                             std::string nonce, std::string_view end_point)
     : kind_(secret.kind),
+      plus_(!end_point.empty()),
       salt_(secret.kind == Kind::Scram ? secret.verifier.salt : keyring.salt_for(user)),
       iterations_(secret.kind == Kind::Scram ? secret.verifier.iterations : scram_iterations),
-      scram_(salt_, iterations_, std::move(nonce)) {
+      scram_(salt_, iterations_, std::move(nonce), end_point) {
   switch (kind_) {
     case Kind::Scram:
       stored_key_ = WipedKey(secret.verifier.stored_key);
@@ -54,7 +56,9 @@ Outcome ScramExchange::protocol_fault(std::string_view what) {
 
 Outcome ScramExchange::offer() {
   state_ = State::AwaitFirst;
-  return reply(wire::kAuthSasl, base::cat(kScramMechanism, '\0', '\0'));
+  std::string offered = base::cat(kScramMechanism, '\0', '\0');
+  if (plus_) offered.insert(0, base::cat(kScramPlusMechanism, '\0'));
+  return reply(wire::kAuthSasl, std::move(offered));
 }
 
 Outcome ScramExchange::start() {
@@ -88,14 +92,15 @@ Outcome ScramExchange::initial_response(std::string_view body) {
   std::string_view mechanism = cursor.cstring();
   std::int32_t length = cursor.i32();
   if (!cursor.ok()) return protocol_fault("malformed SASL initial response");
-  if (mechanism != kScramMechanism) {
+  bool plus = plus_ && mechanism == kScramPlusMechanism;
+  if (!plus && mechanism != kScramMechanism) {
     return protocol_fault("client selected an invalid SASL authentication mechanism");
   }
   // -1 would mean "no data yet"; SCRAM's client always speaks first.
   if (length < 0 || static_cast<std::size_t>(length) != cursor.rest().size()) {
     return protocol_fault("malformed SASL initial response");
   }
-  auto server_first = scram_.first(cursor.rest());
+  auto server_first = scram_.first(cursor.rest(), plus);
   if (!server_first) return fail(server_first.error());
   state_ = State::AwaitFinal;
   return reply(wire::kAuthSaslContinue, std::move(*server_first));

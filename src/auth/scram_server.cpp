@@ -32,22 +32,35 @@ DerivedKeys derive_keys(const Key& salted_password) {
   return out;
 }
 
-ScramServer::ScramServer(std::string salt, std::uint32_t iterations, std::string nonce)
-    : salt_(std::move(salt)), iterations_(iterations), nonce_(std::move(nonce)) {}
+ScramServer::ScramServer(std::string salt, std::uint32_t iterations, std::string nonce,
+                         std::string_view end_point)
+    : salt_(std::move(salt)),
+      iterations_(iterations),
+      nonce_(std::move(nonce)),
+      end_point_(end_point) {}
 
-base::Result<std::string> ScramServer::first(std::string_view client_first) {
+base::Result<std::string> ScramServer::first(std::string_view client_first, bool plus) {
   if (!is_text(client_first)) return malformed("too long, or a zero byte inside");
-  if (client_first.starts_with("p=")) {
-    return malformed("the client requires channel binding, which was not offered");
-  }
-  if (client_first.starts_with("n,")) {
+  std::string_view flag = client_first.substr(0, client_first.find(','));
+  if (plus) {
+    if (end_point_.empty()) return malformed("channel binding was not offered");
+    if (flag != kBindingHeader.substr(0, kBindingHeader.find(','))) {
+      return malformed("SCRAM-SHA-256-PLUS without tls-server-end-point channel binding");
+    }
+    binding_ = base64_encode(base::cat(kBindingHeader, end_point_));
+  } else if (flag.starts_with("p=")) {
+    return malformed("the client requires channel binding, which its mechanism does not have");
+  } else if (flag == "n") {
     binding_ = "biws";
-  } else if (client_first.starts_with("y,")) {
+  } else if (flag == "y") {
+    // It can bind and believes that we cannot: somebody in between took our offer away.
+    if (!end_point_.empty()) return malformed("the client did not see our channel binding offer");
     binding_ = "eSws";
   } else {
     return malformed("unknown channel binding flag");
   }
-  client_first.remove_prefix(2);
+  if (flag.size() == client_first.size()) return malformed("bad GS2 header");
+  client_first.remove_prefix(flag.size() + 1);
   if (client_first.starts_with("a="))
     return malformed("authorization identities are not supported");
   if (!client_first.starts_with(",")) return malformed("bad GS2 header");
@@ -75,7 +88,9 @@ base::Result<std::string> ScramServer::last(std::string_view client_final, const
   Attributes attributes(client_final);
   std::string_view binding, nonce, proof_text;
   if (!attributes.take('c', binding)) return malformed("no channel binding attribute");
-  if (binding != binding_) return malformed("channel binding attribute does not match its flag");
+  if (!base::equal_constant_time(binding, binding_)) {
+    return malformed("channel binding attribute does not match its flag or this connection");
+  }
   if (!attributes.take('r', nonce)) return malformed("no nonce");
   if (!base::equal_constant_time(nonce, nonce_)) return malformed("the nonce is not ours");
   if (!attributes.skip_extensions('p')) return malformed("no proof");

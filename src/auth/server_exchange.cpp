@@ -219,7 +219,8 @@ Outcome Md5Exchange::hashed(const Key&) {
 std::unique_ptr<ServerExchange> make_server_exchange(Method method, std::string_view user,
                                                      const StoredSecret& secret,
                                                      const ServerKeyring& keyring,
-                                                     std::uint32_t scram_iterations) {
+                                                     std::uint32_t scram_iterations,
+                                                     std::string_view end_point) {
   switch (method) {
     case Method::Plain:
       return std::make_unique<PlainExchange>(user, secret, keyring, scram_iterations);
@@ -231,7 +232,8 @@ std::unique_ptr<ServerExchange> make_server_exchange(Method method, std::string_
     case Method::Scram:
       break;
   }
-  return std::make_unique<ScramExchange>(user, secret, keyring, scram_iterations, make_nonce());
+  return std::make_unique<ScramExchange>(user, secret, keyring, scram_iterations, make_nonce(),
+                                         end_point);
 }
 
 }  // namespace howdah::auth

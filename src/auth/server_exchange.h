@@ -70,7 +70,8 @@ class Md5Exchange final : public ServerExchange {
 class ScramExchange final : public ServerExchange {
  public:
   ScramExchange(std::string_view user, const StoredSecret& secret, const ServerKeyring& keyring,
-                std::uint32_t scram_iterations, std::string nonce);
+                std::uint32_t scram_iterations, std::string nonce,
+                std::string_view end_point = {});
   Outcome start() override;
   Outcome feed(std::string_view body) override;
   HashJob hash_job() const override;
@@ -88,6 +89,7 @@ class ScramExchange final : public ServerExchange {
 
   State state_ = State::New;
   StoredSecret::Kind kind_;
+  bool plus_;              // channel binding is offered
   base::Secret password_;  // Plain, until hashed
   std::string salt_;
   std::uint32_t iterations_;

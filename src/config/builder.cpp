@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "config/hosts.h"
+#include "config/tls.h"
 #include "howdah/base/secret.h"
 
 namespace howdah::config {
@@ -126,6 +127,10 @@ void Builder::check_settings() {
     auto problem = socket_path_problem(settings.unix_socket_dir, settings.listen_port);
     if (!problem.empty()) problems_.add(place_of("unix_socket_dir"), problem);
   }
+  read_tls(*config_);
+  if (auto problem = client_tls_problem(settings.client_tls); !problem.empty()) {
+    problems_.add(place_of("client_tls_sslmode"), problem);
+  }
   check_tls_files("client_tls_");
   check_tls_files("server_tls_");
 }
@@ -155,6 +160,10 @@ void Builder::fill_default_hosts() {
                                  : socket_path_problem(dir, line.default_port);
       if (!problem.empty()) problems_.add(database_at_.find(name)->second, problem);
       line.entry.hosts = {{dir, line.default_port}};
+    }
+    line.entry.tls = effective_tls(config_->settings.server_tls, line.entry);
+    if (auto problem = server_tls_problem(line.entry.tls); !problem.empty()) {
+      problems_.add(database_at_.find(name)->second, problem);
     }
     auto entry = std::make_shared<const Database>(std::move(line.entry));
     if (name == "*") {

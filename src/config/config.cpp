@@ -69,10 +69,28 @@ std::string_view name(LoadBalance mode) {
   return "";
 }
 
+std::string_view name(TlsMode mode) {
+  switch (mode) {
+    case TlsMode::Disable:
+      return "disable";
+    case TlsMode::Allow:
+      return "allow";
+    case TlsMode::Prefer:
+      return "prefer";
+    case TlsMode::Require:
+      return "require";
+    case TlsMode::VerifyCa:
+      return "verify-ca";
+    case TlsMode::VerifyFull:
+      return "verify-full";
+  }
+  return "";
+}
+
 bool Database::needs_reconnect(const Database& other) const {
   auto key = [](const Database& db) {
     return std::tie(db.dbname, db.hosts, db.user, db.connect_query, db.auth_dbname, db.auth_query,
-                    db.load_balance_hosts);
+                    db.load_balance_hosts, db.tls);
   };
   return key(*this) != key(other);
 }

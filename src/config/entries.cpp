@@ -8,6 +8,7 @@
 
 #include "config/connect_string.h"
 #include "config/hosts.h"
+#include "config/tls.h"
 #include "config/value.h"
 
 namespace howdah::config {
@@ -106,6 +107,15 @@ std::string set_load_balance(Database& entry, std::string_view value) {
   return "must be round-robin or disable";
 }
 
+template <const char* key>
+std::string set_tls(Database& entry, std::string_view value) {
+  return set_tls_key(entry, key, value);
+}
+constexpr char kTlsMode[] = "server_tls_sslmode", kTlsCa[] = "server_tls_ca_file",
+               kTlsCert[] = "server_tls_cert_file", kTlsKey[] = "server_tls_key_file",
+               kTlsCiphers[] = "server_tls_ciphers", kTlsSuites[] = "server_tls13_ciphers",
+               kTlsProtocols[] = "server_tls_protocols", kTlsHow[] = "server_tls_negotiation";
+
 // host and port belong together, see read_database().
 std::string set_later(Database&, std::string_view) { return {}; }
 
@@ -134,6 +144,14 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
     {"datestyle", set_parameter<kDatestyle>},
     {"timezone", set_parameter<kTimezone>},
     {"application_name", set_parameter<kApplicationName>},
+    {kTlsMode, set_tls<kTlsMode>},
+    {kTlsCa, set_tls<kTlsCa>},
+    {kTlsCert, set_tls<kTlsCert>},
+    {kTlsKey, set_tls<kTlsKey>},
+    {kTlsCiphers, set_tls<kTlsCiphers>},
+    {kTlsSuites, set_tls<kTlsSuites>},
+    {kTlsProtocols, set_tls<kTlsProtocols>},
+    {kTlsHow, set_tls<kTlsHow>},
 };
 
 using U = User;

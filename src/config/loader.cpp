@@ -8,6 +8,7 @@
 
 #include "config/builder.h"
 #include "config/ini_reader.h"
+#include "config/tls.h"
 #include "howdah/base/secret.h"
 #include "howdah/base/text.h"
 
@@ -55,6 +56,26 @@ void compare_databases(const Config& before, const Config& after, Diff& diff) {
   diff.wildcard_reconnect = after.wildcard && before.wildcard->needs_reconnect(*after.wildcard);
 }
 
+// After a SET of a TLS key: the sides, and the entries that inherit from one.
+base::Status tls_changed(Config& config) {
+  read_tls(config);
+  auto inherit = [&](std::shared_ptr<const Database>& entry) {
+    auto changed = std::make_shared<Database>(*entry);
+    changed->tls = effective_tls(config.settings.server_tls, *entry);
+    entry = std::move(changed);
+    return server_tls_problem(entry->tls);
+  };
+  std::string problem = client_tls_problem(config.settings.client_tls);
+  for (auto& [name, entry] : config.databases) {
+    if (auto found = inherit(entry); !found.empty()) problem = found;
+  }
+  if (config.wildcard) {
+    if (auto found = inherit(config.wildcard); !found.empty()) problem = found;
+  }
+  if (!problem.empty()) return base::Error{"config", problem};
+  return base::Done{};
+}
+
 }  // namespace
 
 Loaded load_text(const std::string& text, const std::string& file, const ReadFile& read,
@@ -96,6 +117,9 @@ base::Result<std::shared_ptr<const Config>> with_setting(const Config& config,
   if (auto refusal = refusal_of(*known, row); !refusal.empty())
     return base::Error{"config", refusal};
   if (!known->changeable) return std::make_shared<const Config>(config);
+  if (key.find("_tls") != std::string::npos) {
+    if (auto done = tls_changed(*next); !done) return done.error();
+  }
   if (known->name == "conffile" && !row.value->empty()) next->file = *row.value;
   if (auto warning = warning_of(*known, row); !warning.empty()) {
     warning = cat("SET: ", warning);

@@ -58,7 +58,7 @@ UvLoop::~UvLoop() {
   if (!opened_) return;
   // What the tasks hold may be transports of this loop: they go first.
   deferred_.clear();
-  for (auto* list : {&refused_, &retrying_})
+  for (auto* list : {&telling_, &retrying_})
     for (UvTransport* transport : *list)
       if (transport) transport->loop_gone();
   resolver_.close();
@@ -126,8 +126,8 @@ void UvLoop::run_deferred() {
     for (auto& task : running_tasks_) task();
     running_tasks_.clear();
   }
-  if (!refused_.empty()) tell_refused();
-  bool more = !deferred_.empty() || !refused_.empty();
+  if (!telling_.empty()) tell_transports();
+  bool more = !deferred_.empty() || !telling_.empty();
   auto* idle = reinterpret_cast<uv_handle_t*>(idle_.uv());
   if (more != (uv_is_active(idle) != 0)) {
     if (more)
@@ -137,20 +137,20 @@ void UvLoop::run_deferred() {
   }
 }
 
-void UvLoop::refused(UvTransport& transport) {
+void UvLoop::tell_soon(UvTransport& transport) {
   transport.waiting = true;
-  refused_.push_back(&transport);
+  telling_.push_back(&transport);
 }
 
-void UvLoop::tell_refused() {
-  std::size_t count = refused_.size();  // not those refused meanwhile
+void UvLoop::tell_transports() {
+  std::size_t count = telling_.size();  // not those refused meanwhile
   for (std::size_t i = 0; i < count; ++i) {
-    UvTransport* transport = std::exchange(refused_[i], nullptr);
+    UvTransport* transport = std::exchange(telling_[i], nullptr);
     if (!transport) continue;
     transport->waiting = false;
-    transport->tell_refused();
+    transport->tell();
   }
-  std::erase(refused_, nullptr);
+  std::erase(telling_, nullptr);
 }
 
 void UvLoop::retry(UvTransport& transport) {
@@ -178,7 +178,7 @@ void UvLoop::retry_connects() {
 
 void UvLoop::forget(UvTransport& transport) {
   transport.waiting = false;
-  std::replace(refused_.begin(), refused_.end(), &transport, static_cast<UvTransport*>(nullptr));
+  std::replace(telling_.begin(), telling_.end(), &transport, static_cast<UvTransport*>(nullptr));
   std::erase(retrying_, &transport);
 }
 

@@ -45,9 +45,9 @@ class UvLoop final : public UvReactor {
 
   // For the other classes of src/net.
   uv_loop_t* uv() { return &loop_; }
-  void refused(UvTransport& transport);  // tell its user after the present callback
-  void retry(UvTransport& transport);    // try its connect again in a moment
-  void forget(UvTransport& transport);   // drop it from both lists
+  void tell_soon(UvTransport& transport);  // transport.tell() after the present callback
+  void retry(UvTransport& transport);      // try its connect again in a moment
+  void forget(UvTransport& transport);     // drop it from both lists
 
  private:
   class LoopWaker final : public Waker {
@@ -66,7 +66,7 @@ class UvLoop final : public UvReactor {
 
   void fire_timer();
   void run_deferred();
-  void tell_refused();
+  void tell_transports();
   void retry_connects();
 
   uv_loop_t loop_{};
@@ -86,7 +86,7 @@ class UvLoop final : public UvReactor {
   base::TimePoint timer_at_ = base::kNever;
 
   std::vector<std::function<void()>> deferred_, running_tasks_;
-  std::vector<UvTransport*> refused_, retrying_;  // null = forgotten meanwhile
+  std::vector<UvTransport*> telling_, retrying_;  // null = forgotten meanwhile
   std::vector<Work*> works_;
   std::unordered_map<int, std::unique_ptr<Signal>> signals_;
   Resolver resolver_;

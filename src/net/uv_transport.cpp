@@ -58,10 +58,17 @@ bool UvTransport::try_connect() {
 
 void UvTransport::refuse(int error) {
   error_ = error;
-  loop_->refused(*this);
+  tell_soon();
 }
 
-void UvTransport::tell_refused() { user_->on_ready(mask_ & UV_READABLE, mask_ & UV_WRITABLE); }
+void UvTransport::tell_soon() {
+  if (!waiting && loop_) loop_->tell_soon(*this);
+}
+
+void UvTransport::tell() {
+  bool readable = mask_ & UV_READABLE, writable = mask_ & UV_WRITABLE;
+  if (readable || writable) user_->on_ready(readable, writable);
+}
 
 void UvTransport::loop_gone() {
   waiting = false;
@@ -69,13 +76,38 @@ void UvTransport::loop_gone() {
 }
 
 void UvTransport::open_handle() {
+  polled_ = 0;
   int status = handle_.make(
       this, [this](uv_poll_t* handle) { return uv_poll_init(loop_->uv(), handle, fd_); });
-  if (status == 0 && mask_ != 0) status = uv_poll_start(handle_.uv(), mask_, on_poll);
+  int mask = wanted();
+  if (status == 0 && mask != 0) status = uv_poll_start(handle_.uv(), mask, on_poll);
   if (status < 0) {
     handle_.close();
     refuse(-status);
+    return;
   }
+  polled_ = mask;
+}
+
+int UvTransport::wanted() const {
+  if (!tls_) return mask_;
+  if (tls_->state() == TlsStatus::State::Handshake) {
+    return tls_->wants_write() ? UV_WRITABLE : UV_READABLE;
+  }
+  int mask = mask_;
+  if ((mask & UV_READABLE) && tls_->wants_write()) mask |= UV_WRITABLE;
+  if ((mask & UV_WRITABLE) && tls_->wants_read()) mask |= UV_READABLE;
+  return mask;
+}
+
+void UvTransport::poll() {
+  int mask = wanted();
+  if (mask == polled_ || !handle_.open()) return;
+  polled_ = mask;
+  if (mask == 0)
+    uv_poll_stop(handle_.uv());
+  else
+    uv_poll_start(handle_.uv(), mask, on_poll);
 }
 
 void UvTransport::on_poll(uv_poll_t* handle, int status, int events) {
@@ -83,9 +115,10 @@ void UvTransport::on_poll(uv_poll_t* handle, int status, int events) {
   if (status < 0) {
     // libuv stops a handle whose socket has an error. The user finds out by recv or send, and may
     // first have to read what came before it: so go on polling.
-    uv_poll_start(handle, self.mask_, on_poll);
-    events = self.mask_;
+    uv_poll_start(handle, self.polled_, on_poll);
+    events = self.polled_;
   }
+  if (self.tls_) return self.tls_event(events);
   self.user_->on_ready(events & UV_READABLE, events & UV_WRITABLE);  // may destroy us
 }
 
@@ -93,16 +126,54 @@ void UvTransport::watch(bool readable, bool writable) {
   int mask = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
   if (mask == mask_) return;
   mask_ = mask;
-  if (!handle_.open()) return;
-  if (mask == 0)
-    uv_poll_stop(handle_.uv());
-  else
-    uv_poll_start(handle_.uv(), mask, on_poll);
+  poll();
+  if (tls_ && mask != 0 && (tls_->holds_more() || error_ != 0)) tell_soon();
+}
+
+// --- TLS ------------------------------------------------------------------------------------------
+
+void UvTransport::start_tls(std::shared_ptr<const TlsContext> context, const TlsStart& start) {
+  tls_ = TlsSocket::make(std::move(context), start, fd_);
+  if (!tls_) return refuse(ENOMEM);
+  if (shake_hands()) tell_soon();
+}
+
+// True when it is over, well or badly.
+bool UvTransport::shake_hands() {
+  tls_->step();
+  if (tls_->state() == TlsStatus::State::Failed) {
+    handle_.close();
+    error_ = EPROTO;
+    return true;
+  }
+  poll();
+  return tls_->state() == TlsStatus::State::On;
+}
+
+void UvTransport::tls_event(int events) {
+  if (tls_->state() == TlsStatus::State::Handshake) {
+    if (shake_hands()) tell();
+    return;
+  }
+  // Each direction may be waiting for the other one's readiness.
+  bool readable = (events & UV_READABLE) || (tls_->wants_write() && (events & UV_WRITABLE));
+  bool writable = (events & UV_WRITABLE) || (tls_->wants_read() && (events & UV_READABLE));
+  readable = readable && (mask_ & UV_READABLE);
+  writable = writable && (mask_ & UV_WRITABLE);
+  if (readable || writable) user_->on_ready(readable, writable);
+}
+
+IoResult UvTransport::after_tls(IoResult result) {
+  poll();
+  // Polling knows only of what is still in the kernel.
+  if (tls_->holds_more() && (mask_ & UV_READABLE)) tell_soon();
+  return result;
 }
 
 IoResult UvTransport::recv(std::span<char> into) {
   if (error_ != 0) return {IoResult::Kind::Failed, 0, error_};
   if (into.empty()) return {IoResult::Kind::Again};
+  if (tls_) return after_tls(tls_->read(into));
   ssize_t got = ::recv(fd_, into.data(), into.size(), 0);
   if (got > 0) return {IoResult::Kind::Bytes, static_cast<std::size_t>(got)};
   if (got == 0) return {IoResult::Kind::Eof};
@@ -111,6 +182,7 @@ IoResult UvTransport::recv(std::span<char> into) {
 
 IoResult UvTransport::send(std::span<const std::string_view> pieces) {
   if (error_ != 0) return {IoResult::Kind::Failed, 0, error_};
+  if (tls_) return after_tls(tls_->write(pieces));
   iovec parts[kMaxPieces];
   std::size_t count = 0;
   for (std::string_view piece : pieces) {
@@ -175,10 +247,9 @@ void UvTransport::attach(Reactor& reactor, TransportUser& user) {
   loop_ = &loop;
   user_ = &user;
   mask_ = UV_READABLE;
-  if (error_ != 0)
-    loop_->refused(*this);
-  else
-    open_handle();
+  if (error_ != 0) return tell_soon();
+  open_handle();
+  if (tls_ && tls_->holds_more()) tell_soon();
 }
 
 }  // namespace howdah::net

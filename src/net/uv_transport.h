@@ -5,10 +5,16 @@
 //      +------detach--------+        Refused: connect or polling failed at once; the user is
 //                                    told through on_ready after the present callback
 //                                    Retrying: a unix server's queue is full; tried again soon
+//
+// With TLS (start_tls) what the descriptor is polled for and what the user watches are two things:
+// a handshake runs whatever the user wants, and OpenSSL may hold bytes that polling knows nothing of.
 #pragma once
+
+#include <memory>
 
 #include "howdah/net/transport.h"
 #include "net/handle.h"
+#include "net/tls_socket.h"
 
 namespace howdah::net {
 
@@ -24,6 +30,8 @@ class UvTransport final : public Transport {
 
   IoResult recv(std::span<char> into) override;
   IoResult send(std::span<const std::string_view> pieces) override;
+  void start_tls(std::shared_ptr<const TlsContext> context, const TlsStart& start) override;
+  TlsStatus tls() const override { return tls_ ? tls_->status() : TlsStatus{}; }
   void watch(bool readable, bool writable) override;
   int connect_error() override;
   const Address& peer() const override { return peer_; }
@@ -33,7 +41,7 @@ class UvTransport final : public Transport {
   void attach(Reactor& reactor, TransportUser& user) override;
 
   // For UvLoop only.
-  void tell_refused();   // delivers the refusal
+  void tell();           // delivers a refusal, or what TLS holds
   bool try_connect();    // false: try again later
   bool waiting = false;  // the loop has us in a list of its own
   void loop_gone();
@@ -42,13 +50,21 @@ class UvTransport final : public Transport {
   static void on_poll(uv_poll_t* handle, int status, int events);
   void open_handle();
   void refuse(int error);
+  void tell_soon();
+  void poll();
+  int wanted() const;
+  void tls_event(int events);
+  bool shake_hands();
+  IoResult after_tls(IoResult result);
 
   int fd_;
-  int mask_ = 0;   // UV_READABLE | UV_WRITABLE as asked for
+  int mask_ = 0;    // UV_READABLE | UV_WRITABLE as asked for
+  int polled_ = 0;  // as libuv polls for
   int error_ = 0;  // once set, the socket is of no use
   TransportUser* user_ = nullptr;
   UvLoop* loop_ = nullptr;
   Handle<uv_poll_t> handle_;
+  std::unique_ptr<TlsSocket> tls_;
   Address peer_;
 };
 

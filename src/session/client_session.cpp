@@ -75,6 +75,14 @@ ClientSession::Step ClientSession::feed(std::string_view bytes, const config::Se
 
 ClientSession::Step ClientSession::feed_startup(std::string_view bytes,
                                                 const config::Settings& settings) {
+  constexpr char kTlsHandshake = 0x16;
+  bool first = !ssl_asked_ && !gss_asked_;
+  if (first && !bytes.empty() && bytes[0] == kTlsHandshake &&
+      (tls_ == Tls::Offered || tls_ == Tls::Required)) {
+    tls_ = Tls::On;
+    direct_tls_ = true;
+    return {0, Want::Tls};
+  }
   auto read = wire::read_startup(bytes);
   if (!read) {
     fail({"FATAL", read.error().code, read.error().text});
@@ -84,21 +92,17 @@ ClientSession::Step ClientSession::feed_startup(std::string_view bytes,
   if (std::holds_alternative<wire::NeedMore>(read->packet)) return {};
   bool ssl = std::holds_alternative<wire::SslRequest>(read->packet);
   if (ssl || std::holds_alternative<wire::GssEncRequest>(read->packet)) {
-    bool& asked = ssl ? ssl_asked_ : gss_asked_;
-    if (asked) return violation("bad packet header: encryption was asked for twice");
-    asked = true;
-    if (bytes.size() > consumed) {
-      // Whatever stands there was sent without waiting for our answer (CVE-2021-3935).
-      return violation(ssl ? "received unencrypted data after SSL request"
-                           : "received unencrypted data after GSSAPI encryption request");
-    }
-    out_.append("N");
-    return {consumed, Want::Bytes};
+    return feed_encryption(ssl, consumed, bytes.size());
   }
   if (auto* cancel = std::get_if<wire::CancelRequest>(&read->packet)) {
     command_ = std::move(cancel->key);
     set_state(State::Closed);
     return {consumed, Want::Cancel};
+  }
+  if (tls_ == Tls::Required) {
+    fail({"FATAL", sqlstate::kInvalidAuthorization, "SSL required", "",
+          "Connect with sslmode=require or a stricter one."});
+    return {0, Want::Close};
   }
   login_->startup = std::move(std::get<wire::Startup>(read->packet));
   (void)settings;
@@ -113,6 +117,32 @@ ClientSession::Step ClientSession::feed_startup(std::string_view bytes,
   }
   set_state(State::LookUp);
   return {consumed, Want::LookUp};
+}
+
+void ClientSession::offer_tls(bool required) {
+  tls_ = required ? Tls::Required : Tls::Offered;
+}
+
+// An SSLRequest or GSSENCRequest of `consumed` bytes, of which there are `size`.
+ClientSession::Step ClientSession::feed_encryption(bool ssl, std::size_t consumed,
+                                                   std::size_t size) {
+  bool& asked = ssl ? ssl_asked_ : gss_asked_;
+  if (asked || tls_ == Tls::On) {
+    return violation("bad packet header: encryption was asked for twice");
+  }
+  asked = true;
+  if (size > consumed) {
+    // Whatever stands there was sent without waiting for our answer (CVE-2021-3935).
+    return violation(ssl ? "received unencrypted data after SSL request"
+                         : "received unencrypted data after GSSAPI encryption request");
+  }
+  if (!ssl || tls_ == Tls::Off) {
+    out_.append("N");
+    return {consumed, Want::Bytes};
+  }
+  out_.append("S");
+  tls_ = Tls::On;
+  return {consumed, Want::Tls};
 }
 
 ClientSession::Want ClientSession::begin(LoginPlan plan, const auth::ServerKeyring& keyring,
@@ -131,7 +161,8 @@ ClientSession::Want ClientSession::begin(LoginPlan plan, const auth::ServerKeyri
       break;
   }
   login_->exchange = auth::make_server_exchange(
-      p.method, p.user, p.secret, keyring, static_cast<std::uint32_t>(settings.scram_iterations));
+      p.method, p.user, p.secret, keyring, static_cast<std::uint32_t>(settings.scram_iterations),
+      p.end_point);
   set_state(State::Auth);
   return on_outcome(login_->exchange->start());
 }

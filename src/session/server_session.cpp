@@ -26,7 +26,11 @@ void ServerSession::set_state(State next) {
   [[maybe_unused]] auto legal = [&] {
     switch (next) {
       case State::Login:
-        return state_ == State::Hash;
+        return state_ == State::Hash || state_ == State::AskTls || state_ == State::Handshake;
+      case State::AskTls:
+        return state_ == State::Login;
+      case State::Handshake:
+        return state_ == State::Login || state_ == State::AskTls;
       case State::Hash:
         return state_ == State::Login;
       case State::Idle:
@@ -49,9 +53,64 @@ ServerSession::Step ServerSession::close(std::string_view code, std::string text
   return {0, Want::Close};
 }
 
-void ServerSession::start() {
-  exchange_ = auth::make_client_exchange(login_.credentials);
+ServerSession::Want ServerSession::start() {
+  switch (login_.tls) {
+    case Tls::Off:
+      send_startup({});
+      return Want::Bytes;
+    case Tls::Ask:
+    case Tls::Demand:
+      wire::append_ssl_request(out_);
+      set_state(State::AskTls);
+      return Want::Bytes;
+    case Tls::Direct:
+      set_state(State::Handshake);
+      return Want::Tls;
+  }
+  return Want::Bytes;
+}
+
+void ServerSession::send_startup(std::string_view end_point) {
+  exchange_ = auth::make_client_exchange(login_.credentials, end_point);
   wire::append_startup(out_, login_.startup);
+}
+
+void ServerSession::tls_started(std::string_view end_point) {
+  set_state(State::Login);
+  send_startup(end_point);
+}
+
+// The answer to an SSLRequest is one byte without a frame. Nothing may stand behind it: inside TLS it
+// would pass for the server's words (CVE-2021-23222).
+ServerSession::Step ServerSession::on_tls_answer(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  switch (bytes[0]) {
+    case 'S':
+      if (bytes.size() > 1) {
+        return close(wire::sqlstate::kProtocolViolation,
+                     "received unencrypted data after SSL response");
+      }
+      set_state(State::Handshake);
+      return {1, Want::Tls};
+    case 'N':
+      if (login_.tls == Tls::Demand) {
+        tls_refused_ = true;
+        return close(wire::sqlstate::kConnectionFailure, "server refused SSL");
+      }
+      if (bytes.size() > 1) {
+        return close(wire::sqlstate::kProtocolViolation, "received data after SSL response");
+      }
+      set_state(State::Login);
+      send_startup({});
+      return {1, Want::Bytes};
+    case wire::be::kErrorResponse:
+      // Said before anybody has proved to be the server, so its text is not repeated.
+      return close(wire::sqlstate::kConnectionFailure,
+                   "the server answered the SSL request with an error");
+    default:
+      return close(wire::sqlstate::kProtocolViolation,
+                   "the server's answer to the SSL request is not PostgreSQL's protocol");
+  }
 }
 
 ServerSession::Step ServerSession::on_auth_outcome(auth::Outcome outcome) {
@@ -137,6 +196,8 @@ ServerSession::Step ServerSession::on_login_message(char type, std::string_view 
 }
 
 ServerSession::Step ServerSession::feed(std::string_view bytes) {
+  if (state_ == State::AskTls) return on_tls_answer(bytes);
+  if (state_ == State::Handshake) return {};
   if (state_ != State::Login) return feed_idle(bytes);
   std::size_t at = 0;
   while (state_ == State::Login) {

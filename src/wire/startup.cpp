@@ -114,6 +114,10 @@ void append_startup(base::Buffer& to,
   message.u8(0);
 }
 
+void append_ssl_request(base::Buffer& to) {
+  Message(to, 0).i32(static_cast<std::int32_t>(kSslRequest));
+}
+
 base::Result<std::vector<std::pair<std::string, std::string>>> parse_options(
     std::string_view options) {
   const auto unsupported = [] {

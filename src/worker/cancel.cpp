@@ -21,6 +21,7 @@
 
 #include "howdah/base/secret.h"
 #include "howdah/wire/appender.h"
+#include "howdah/wire/startup.h"
 #include "worker/worker_impl.h"
 
 namespace howdah::worker {
@@ -136,6 +137,11 @@ void WorkerImpl::start_cancel(Server& server, pool::Waiter from) {
   job.slot = server.permit.slot();
   job.query_start = server.query_start;
   job.from = from;
+  if (server.transport->tls().state == net::TlsStatus::State::On) {
+    job.tls = server.tls;
+    job.host = server.host.name;
+    job.direct = server.entry->tls.negotiation == config::TlsNegotiation::Direct;
+  }
   job.deadline.owner = &job;
   job.deadline.kind = 2;
   ++server.cancels;
@@ -145,32 +151,50 @@ void WorkerImpl::start_cancel(Server& server, pool::Waiter from) {
 }
 
 void WorkerImpl::cancel_ready(CancelJob& job, bool readable, bool writable) {
+  using Stage = CancelJob::Stage;
   Turn turn(*this);
   if (job.dead) return;
-  if (!job.sent) {
-    if (!writable) return;
-    if (job.transport->connect_error() != 0) {
-      end_cancel(job);
+  switch (job.stage) {
+    case Stage::Connecting: {
+      if (!writable) return;
+      if (job.transport->connect_error() != 0) return end_cancel(job);
+      if (!job.tls) return send_cancel(job);
+      if (job.direct) return secure_cancel(job);
+      base::Buffer request;
+      wire::append_ssl_request(request);
+      std::string_view piece = request.view();
+      IoResult sent = job.transport->send({&piece, 1});
+      if (sent.kind != IoResult::Kind::Bytes || sent.count != piece.size()) return end_cancel(job);
+      job.stage = Stage::Asking;
+      job.transport->watch(true, false);
       return;
     }
-    // If the query is over by now it must not be cancelled: the next one would be.
-    auto server = servers_.find(job.slot);
-    bool running = server != servers_.end() && !server->second->dead &&
-                   server->second->in_query && server->second->query_start == job.query_start;
-    if (!running) {
-      end_cancel(job);
-      return;
+    case Stage::Asking: {
+      char answer[2];
+      IoResult got = job.transport->recv(answer);
+      if (got.kind == IoResult::Kind::Again) return;
+      // The key goes nowhere but where the connection itself went.
+      if (got.kind != IoResult::Kind::Bytes || got.count != 1 || answer[0] != 'S') {
+        return end_cancel(job);
+      }
+      return secure_cancel(job);
     }
-    std::string_view piece = job.packet;
-    IoResult sent = job.transport->send({&piece, 1});
-    if (sent.kind == IoResult::Kind::Again) return;
-    if (sent.kind != IoResult::Kind::Bytes || sent.count != piece.size()) {
-      end_cancel(job);
+    case Stage::Securing:
+      switch (job.transport->tls().state) {
+        case net::TlsStatus::State::Handshake:
+          return;
+        case net::TlsStatus::State::On:
+          return send_cancel(job);
+        case net::TlsStatus::State::Off:
+        case net::TlsStatus::State::Failed:
+          return end_cancel(job);
+      }
       return;
-    }
-    job.sent = true;
-    job.transport->watch(true, false);
-    return;
+    case Stage::Sending:
+      if (writable) send_cancel(job);
+      return;
+    case Stage::Sent:
+      break;
   }
   if (!readable) return;
   char byte[64];
@@ -178,6 +202,27 @@ void WorkerImpl::cancel_ready(CancelJob& job, bool readable, bool writable) {
   if (got.kind == IoResult::Kind::Again || got.kind == IoResult::Kind::Bytes) return;
   job.delivered = got.kind == IoResult::Kind::Eof;
   end_cancel(job);
+}
+
+void WorkerImpl::secure_cancel(CancelJob& job) {
+  job.stage = CancelJob::Stage::Securing;
+  job.transport->watch(true, false);
+  job.transport->start_tls(job.tls, {.host = job.host, .direct = job.direct});
+}
+
+void WorkerImpl::send_cancel(CancelJob& job) {
+  job.stage = CancelJob::Stage::Sending;
+  // If the query is over by now it must not be cancelled: the next one would be.
+  auto server = servers_.find(job.slot);
+  bool running = server != servers_.end() && !server->second->dead &&
+                 server->second->in_query && server->second->query_start == job.query_start;
+  if (!running) return end_cancel(job);
+  std::string_view piece = job.packet;
+  IoResult sent = job.transport->send({&piece, 1});
+  if (sent.kind == IoResult::Kind::Again) return job.transport->watch(true, true);
+  if (sent.kind != IoResult::Kind::Bytes || sent.count != piece.size()) return end_cancel(job);
+  job.stage = CancelJob::Stage::Sent;
+  job.transport->watch(true, false);
 }
 
 void WorkerImpl::end_cancel(CancelJob& job) {
@@ -190,7 +235,7 @@ void WorkerImpl::end_cancel(CancelJob& job) {
   auto found = servers_.find(job.slot);
   if (found == servers_.end() || found->second->dead) return;
   Server& server = *found->second;
-  if (job.sent && !job.delivered) server.unsure = true;
+  if (job.stage == CancelJob::Stage::Sent && !job.delivered) server.unsure = true;
   if (--server.cancels > 0) return;
   if (server.orphan) {
     reclaim_step(server);

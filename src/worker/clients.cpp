@@ -40,6 +40,10 @@ void WorkerImpl::accept(NewClient& message) {
   client.transport = reactor_.adopt(message.fd, message.peer);
   client.transport->attach(reactor_, client);
   client.credentials = client.transport->credentials();
+  if (message.peer.family != net::Address::Family::Unix) {
+    auto tls = shared_.tls.get();
+    if (tls->clients) client.session.offer_tls(tls->clients_required);
+  }
   client.place = std::move(message.place);
   client.connected = client.last_activity = now();
   client.deadline.owner = &client;
@@ -65,9 +69,15 @@ void WorkerImpl::read_client(Client& client) {
     case IoResult::Kind::Eof:
       close_client(client, "client unexpected eof");
       return;
-    case IoResult::Kind::Failed:
-      close_client(client, "client connection lost");
+    case IoResult::Kind::Failed: {
+      net::TlsStatus tls = client.transport->tls();
+      if (tls.state == net::TlsStatus::State::Failed) {
+        close_client(client, cat("TLS handshake error: ", tls.error));
+      } else {
+        close_client(client, "client connection lost");
+      }
       return;
+    }
     case IoResult::Kind::Bytes:
       break;
   }
@@ -125,6 +135,9 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
             client.admin ? admin::Rights::Admin : admin::Rights::Stats,
             std::string(client.session.command())});
         return used;
+      case ClientSession::Want::Tls:
+        start_client_tls(client, bytes.substr(used));
+        return bytes.size();
       case ClientSession::Want::LookUp:
         look_up(client);
         break;
@@ -162,11 +175,32 @@ void WorkerImpl::flush_client(Client& client) {
     close_client(client, "");
     return;
   }
+  if (out.empty() && client.tls_next) return start_client_tls(client, {});
   if (client.want_write == out.empty()) {
     client.want_write = !out.empty();
     update_watch(client);
   }
   if (out.size() < kLow && client.server) resume(*client.server, kPeerFull);
+}
+
+// Behind the 'S' that is the last plain byte, or at once when the client began by itself:
+// `received` is then what it has said so far.
+void WorkerImpl::start_client_tls(Client& client, std::string_view received) {
+  if (!client.session.out().empty() && !client.tls_next) {
+    client.tls_next = true;
+    flush_client(client);
+    return;
+  }
+  client.tls_next = false;
+  auto context = shared_.tls.get()->clients;
+  if (!context) {  // a reload has taken it away since it was offered
+    close_client(client, "TLS was switched off");
+    return;
+  }
+  client.want_write = false;
+  update_watch(client);
+  client.transport->start_tls(std::move(context),
+                              {.received = received, .direct = client.session.direct_tls()});
 }
 
 void WorkerImpl::send_to_client(Client& client, std::string_view bytes) {
@@ -222,6 +256,8 @@ void WorkerImpl::look_up(Client& client) {
   }
   client.user = plan->user;
   client.database = plan->database_name.substr(0, 64);
+  net::TlsStatus tls = client.transport->tls();
+  plan->end_point = std::move(tls.end_point);
   bool exempt = plan->exempt_from_limits;
   if (!client.place) {
     if (!plan->console) {
@@ -255,7 +291,8 @@ void WorkerImpl::begin_login(Client& client, session::LoginPlan plan) {
   client.admin = plan.admin;
   if (config_->settings.log_connections) {
     log_client(Level::Log, client, cat("login attempt: db=", client.database, " user=", client.user,
-                                       " tls=no replication=no"));
+                                       " tls=", tls.text.empty() ? "no" : tls.text,
+                                       " replication=no"));
   }
   after_login_step(client,
                    client.session.begin(std::move(plan), shared_.keyring, config_->settings));
@@ -427,7 +464,8 @@ void WorkerImpl::close_client(Client& client, std::string_view reason) {
   if (client.server) leave_server(client);
   if (client.ticket) cancel_wait(client);
   bool silent = reason.empty() || client.closing ||
-                (client.session.state() == ClientSession::State::Startup && client.in.empty());
+                (client.session.state() == ClientSession::State::Startup && client.in.empty() &&
+                 !client.session.tls());
   if (!silent && config_->settings.log_disconnections) {
     auto age = std::chrono::duration_cast<std::chrono::seconds>(now() - client.connected);
     log_client(Level::Log, client, cat("closing because: ", reason, " (age=", age.count(), "s)"));

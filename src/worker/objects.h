@@ -62,6 +62,7 @@ class Client final : public net::TransportUser {
   std::uint8_t pauses = 0;
   bool dead = false, notified = false, admin = false, joined = false;
   bool want_write = false, flight = false;  // flight: a look-up or hash is under way
+  bool tls_next = false;  // TLS begins when what is unsent has gone
   bool cancel_request = false, login_failed = false, closing = false;
   bool asked_again = false;  // the auth_query, because the check by a cached secret failed
   bool torn = false;  // it got a part of a message whose rest will never come: nothing may follow
@@ -105,8 +106,10 @@ class Server final : public net::TransportUser {
   bool orphan = false, copy_failed = false;
   std::size_t drained = 0;
   TimePoint reclaim_until{}, cancel_again{};
+  bool tls_refused = false;  // TLS did not work out and will not by itself
   ServerList in_list = ServerList::Count;
   config::Host host;
+  std::shared_ptr<const net::TlsContext> tls;  // null: its entry has TLS off, or it is local
   std::vector<net::Address> addresses;  // left to try
   TimePoint idle_since{};  // when it was parked; zero: it was not, since its last use
   TimePoint created{}, query_start{}, xact_start{}, last_packet{}, step_start{};
@@ -130,7 +133,8 @@ class Lookup {
   base::Deadline deadline;
 };
 
-// One cancel request being forwarded to PostgreSQL.
+// One cancel request being forwarded to PostgreSQL, inside TLS if the server's connection is.
+//   Connecting -> [Asking (SSLRequest) -> Securing (handshake)] -> Sending -> Sent
 class CancelJob final : public net::TransportUser {
  public:
   CancelJob(WorkerImpl& owner, std::uint64_t number) : worker(owner), id(number) {}
@@ -138,11 +142,16 @@ class CancelJob final : public net::TransportUser {
   WorkerImpl& worker;
   const std::uint64_t id;
   std::unique_ptr<net::Transport> transport;
+  enum class Stage : std::uint8_t { Connecting, Asking, Securing, Sending, Sent };
   std::string packet;
+  std::shared_ptr<const net::TlsContext> tls;  // null: plain
+  std::string host;                            // its name, for TLS
+  bool direct = false;
+  Stage stage = Stage::Connecting;
   pool::SlotId slot = 0;
   pool::Waiter from;
   TimePoint query_start{};  // of the query it is meant for
-  bool sent = false, delivered = false, dead = false;
+  bool delivered = false, dead = false;
   base::Deadline deadline;
 };
 

@@ -1,6 +1,6 @@
 // Servers on their way in: connect, login, connect_query; see worker_impl.h.
 //
-//   Open -> Resolving -> Connecting -> Login -> [connect_query] -> Ready (opened)
+//   Open -> Resolving -> Connecting -> [TLS] Login -> [connect_query] -> Ready (opened)
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -33,6 +33,8 @@ void WorkerImpl::open_server(pool::Open open) {
   server.deadline.kind = 1;
   servers_.emplace(slot, std::move(made));
   move(server, ServerList::Login);
+  bool local = server.host.name.starts_with('/') || server.host.name.starts_with('@');
+  if (!local) server.tls = shared_.tls.get()->to_server(server.entry->tls);
   server.session = std::make_unique<ServerSession>(server_login(server), shared_.names);
   if (open.reserve) log_server(Level::Warning, server, "taking connection from reserve_pool");
   arm(server.deadline, server_due(server));
@@ -68,6 +70,11 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
   ServerSession::Login login;
   login.startup = {{"user", pool.user}, {"database", entry.dbname}};
   for (const auto& parameter : entry.startup_parameters) login.startup.push_back(parameter);
+  if (server.tls) {
+    using Tls = ServerSession::Tls;
+    bool direct = entry.tls.negotiation == config::TlsNegotiation::Direct;
+    login.tls = direct ? Tls::Direct : entry.tls.required() ? Tls::Demand : Tls::Ask;
+  }
   login.credentials.user = pool.user;
   bool forced = entry.user && *entry.user == pool.user;  // else it is the auth_user's pool, or a login's
   if (forced && entry.password) {
@@ -95,7 +102,32 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
 
 void WorkerImpl::start_login(Server& server) {
   server.stage = Server::Stage::Login;
-  server.session->start();
+  if (server.session->start() == ServerSession::Want::Tls) {
+    start_server_tls(server);
+  } else {
+    flush_server(server);
+  }
+}
+
+void WorkerImpl::start_server_tls(Server& server) {
+  server.want_write = false;
+  update_watch(server);
+  bool direct = server.entry->tls.negotiation == config::TlsNegotiation::Direct;
+  server.transport->start_tls(server.tls, {.host = server.host.name, .direct = direct});
+}
+
+void WorkerImpl::server_secured(Server& server) {
+  net::TlsStatus tls = server.transport->tls();
+  if (tls.state == net::TlsStatus::State::Handshake) return;
+  if (tls.state == net::TlsStatus::State::Failed) {
+    server.tls_refused = tls.refused;
+    server_lost(server, cat("TLS handshake with the server failed: ", tls.error));
+    return;
+  }
+  if (config_->settings.log_connections) {
+    log_server(Level::Log, server, cat("SSL established: ", tls.text));
+  }
+  server.session->tls_started(tls.end_point);
   flush_server(server);
 }
 

@@ -29,6 +29,7 @@ void fill_addresses(admin::SocketRow& row, const net::Transport* transport) {
   net::Address local = transport->local();
   row.local_addr = show(local);
   row.local_port = local.port;
+  row.tls = transport->tls().text;
 }
 
 std::uint64_t pointer(const void* address) { return reinterpret_cast<std::uint64_t>(address); }

@@ -34,6 +34,8 @@ void WorkerImpl::server_ready(Server& server, bool readable, bool writable) {
     start_login(server);
     return;
   }
+  if (server.session->state() == ServerSession::State::Handshake) server_secured(server);
+  if (server.dead) return;
   if (writable) flush_server(server);
   if (readable && !server.dead && server.pauses == 0) read_server(server);
 }
@@ -95,7 +97,11 @@ void WorkerImpl::server_want(Server& server, ServerSession::Want want) {
     case ServerSession::Want::Done:
       own_query_done(server);
       return;
+    case ServerSession::Want::Tls:
+      start_server_tls(server);
+      return;
     case ServerSession::Want::Close:
+      server.tls_refused = server.session->tls_refused();
       server_lost(server, server.session->close_reason().text);
       return;
     case ServerSession::Want::Hash:
@@ -420,7 +426,7 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
                                 : base::Error{std::string(sqlstate::kConnectionFailure), why};
     log_server(Level::Warning, server,
                refused ? cat("server login failed: FATAL ", error.text) : why);
-    bool transient = !refused || error.code == sqlstate::kCannotConnectNow ||
+    bool transient = (!refused && !server.tls_refused) || error.code == sqlstate::kCannotConnectNow ||
                      error.code == sqlstate::kTooManyConnections;
     pool::Permit permit = std::move(server.permit);
     pool::SlotId slot = permit.slot();

@@ -96,6 +96,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void resume_client(Client& client);                 // offers client.in again
   std::size_t process_client(Client& client, std::string_view bytes);
   void flush_client(Client& client);
+  void start_client_tls(Client& client, std::string_view received);
   void send_to_client(Client& client, std::string_view bytes);
   void look_up(Client& client);
   base::Result<session::LoginPlan> plan(const Client& client, const session::FoundUser* found);
@@ -147,6 +148,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void open_server(pool::Open open);
   void connect_server(Server& server);
   void start_login(Server& server);
+  void start_server_tls(Server& server);
+  void server_secured(Server& server);                // the handshake is over
   session::ServerSession::Login server_login(const Server& server) const;
   void read_server(Server& server);
   std::size_t process_server(Server& server, std::string_view bytes);
@@ -174,6 +177,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void forward_cancel(Client& client);                // this client sent a CancelRequest
   void cancel_query(const CancelQuery& message);
   void start_cancel(Server& server, pool::Waiter from);
+  void secure_cancel(CancelJob& job);
+  void send_cancel(CancelJob& job);
   void end_cancel(CancelJob& job);
   void give_key(Client& client);
   void forget_key(Client& client);

@@ -169,6 +169,11 @@ IoResult SimTransport::send(std::span<const std::string_view> pieces) {
   return {IoResult::Kind::Bytes, count};
 }
 
+// Nobody is given a context here, so nobody may want this.
+void SimTransport::start_tls(std::shared_ptr<const net::TlsContext>, const net::TlsStart&) {
+  world_.fail("contract: start_tls in a world without TLS");
+}
+
 void SimTransport::watch(bool readable, bool writable) {
   used("watch");
   watch_read_ = readable;

@@ -111,6 +111,8 @@ class SimTransport final : public net::Transport {
   ~SimTransport() override;
   net::IoResult recv(std::span<char> into) override;
   net::IoResult send(std::span<const std::string_view> pieces) override;
+  void start_tls(std::shared_ptr<const net::TlsContext>, const net::TlsStart&) override;
+  net::TlsStatus tls() const override { return {}; }
   void watch(bool readable, bool writable) override;
   int connect_error() override;
   const net::Address& peer() const override { return wire_->address; }

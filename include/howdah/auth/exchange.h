@@ -84,6 +84,10 @@ struct Outcome {
 
 enum class Method { Plain, Md5, Scram };
 
+// `end_point` below: RFC 5929 tls-server-end-point of the TLS connection that the exchange runs in,
+// empty without TLS. With it SCRAM binds itself to that connection (SCRAM-SHA-256-PLUS), so that
+// nobody who ends TLS in between can pass it on.
+
 // The pooler as the server: a client proves that it knows a secret.
 class ServerExchange {
  public:
@@ -107,7 +111,8 @@ class ServerExchange {
 std::unique_ptr<ServerExchange> make_server_exchange(Method method, std::string_view user,
                                                      const StoredSecret& secret,
                                                      const ServerKeyring& keyring,
-                                                     std::uint32_t scram_iterations);
+                                                     std::uint32_t scram_iterations,
+                                                     std::string_view end_point = {});
 
 // What we have to log in to a PostgreSQL server with.
 struct ServerCredentials {
@@ -133,6 +138,7 @@ class ClientExchange {
 // Errors as compat 5.5: "server login failed: wrong password type",
 // "server login failed: none of the server's SASL authentication mechanisms are supported",
 // "server login failed: invalid server signature".
-std::unique_ptr<ClientExchange> make_client_exchange(const ServerCredentials& credentials);
+std::unique_ptr<ClientExchange> make_client_exchange(const ServerCredentials& credentials,
+                                                     std::string_view end_point = {});
 
 }  // namespace howdah::auth

@@ -21,10 +21,24 @@ using base::Duration;
 enum class PoolMode { Session, Transaction, Statement };
 enum class AuthType { Any, Trust, Plain, Md5, ScramSha256, Cert, Hba, Ldap, Pam };
 enum class LoadBalance { RoundRobin, Disable };
+enum class TlsMode { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
+enum class TlsNegotiation { Postgres, Direct };
 
 std::string_view name(PoolMode mode);   // "session", ...
 std::string_view name(AuthType type);   // "scram-sha-256", ...
 std::string_view name(LoadBalance mode);
+std::string_view name(TlsMode mode);    // "verify-full", ...
+
+// The client_tls_* or server_tls_* keys; texts as they stand in the file.
+struct Tls {
+  TlsMode mode = TlsMode::Disable;
+  TlsNegotiation negotiation = TlsNegotiation::Postgres;  // to servers
+  std::string ca_file, cert_file, key_file, ciphers, tls13_ciphers, protocols;
+  std::string dheparams, ecdhcurve;  // with clients
+  bool on() const { return mode != TlsMode::Disable; }
+  bool required() const { return mode >= TlsMode::Require; }
+  auto operator<=>(const Tls&) const = default;
+};
 
 struct Host {
   std::string name;  // host name, address, "/dir" or "@abstract"; never empty once loaded
@@ -49,6 +63,9 @@ struct Database {
   std::string connect_query;
   // client_encoding, datestyle, timezone, application_name for the server's StartupMessage.
   std::vector<std::pair<std::string, std::string>> startup_parameters;
+  // server_tls_* of the line, in order (key, value), and what they make of the global ones.
+  std::vector<std::pair<std::string, std::string>> tls_keys;
+  Tls tls;
   bool automatic = false;  // made from the `*` line
   std::string source;      // "howdah.ini:12", for messages
   // True when servers of `other` cannot be used for this entry any more (compat 1.3, RELOAD).
@@ -122,6 +139,7 @@ struct Settings {
   Duration transaction_timeout{};
   std::string unix_socket_dir, unix_socket_group;
   std::uint32_t unix_socket_mode = 0777;
+  Tls client_tls, server_tls;
   int verbose = 0;
   int worker_threads = 0;  // ours; 0 = automatic
   bool cancel_on_disconnect = true;  // ours

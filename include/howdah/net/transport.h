@@ -14,6 +14,7 @@
 
 #include "howdah/base/result.h"
 #include "howdah/base/time.h"
+#include "howdah/net/tls.h"
 
 namespace howdah::net {
 
@@ -61,10 +62,16 @@ class Reactor;
 class Transport {
  public:
   virtual ~Transport() = default;
-  // Non-blocking; at most one system call each.
+  // Non-blocking; at most one system call each (with TLS: one for every 16 kB or so).
   virtual IoResult recv(std::span<char> into) = 0;
-  // Pieces in order. Bytes: how many were taken (may be fewer than all).
+  // Pieces in order. Bytes: how many were taken (may be fewer than all). What was not taken must
+  // be what the next call begins with.
   virtual IoResult send(std::span<const std::string_view> pieces) = 0;
+  // From now on recv and send carry plain text inside TLS; all sent before must have been taken.
+  // While the handshake runs they say Again; when it is over on_ready tells, as far as watched.
+  // After a failed one they say Failed (EPROTO) and tls() says why.
+  virtual void start_tls(std::shared_ptr<const TlsContext> context, const TlsStart& start) = 0;
+  virtual TlsStatus tls() const = 0;
   // What on_ready is called for. A change costs an epoll change, so leave reading armed.
   virtual void watch(bool readable, bool writable) = 0;
   // 0, or the errno of the asynchronous connect, to be asked at the first writable.

@@ -1,6 +1,7 @@
 // The protocol life of one client connection, without I/O.
 //
 //   Startup --SSLRequest, GSSENCRequest: 'N'--> Startup
+//   Startup --SSLRequest: 'S', or a TLS handshake--> Startup      (Want::Tls, inside TLS from then on)
 //   Startup --CancelRequest--> Closed                  (Want::Cancel, cancel_key())
 //   Startup --StartupMessage--> LookUp                 (Want::LookUp, startup())
 //   LookUp --begin(plan)--> Auth | Welcome             Auth <-> Hash (Want::Hash)
@@ -44,7 +45,8 @@ class ClientSession {
   enum class State : std::uint8_t {
     Startup, LookUp, Auth, Hash, Welcome, Idle, Waiting, Linked, Closed
   };
-  enum class Want { Bytes, LookUp, AskAgain, Hash, Welcome, Server, Command, Cancel, Close };
+  // Tls: send out(), then begin TLS. With direct_tls() what was not consumed is its beginning.
+  enum class Want { Bytes, Tls, LookUp, AskAgain, Hash, Welcome, Server, Command, Cancel, Close };
   struct Step {
     std::size_t consumed = 0;
     Want want = Want::Bytes;
@@ -57,6 +59,11 @@ class ClientSession {
   };
 
   ClientSession();
+
+  // Before the first byte: TLS can be had (TCP and configured); `required`: nothing goes without.
+  void offer_tls(bool required);
+  bool tls() const { return tls_ == Tls::On; }  // begun; it need not work out
+  bool direct_tls() const { return direct_tls_; }
 
   // Bytes from the client in any state but Linked. Unconsumed bytes are to be offered again.
   Step feed(std::string_view bytes, const config::Settings& settings);
@@ -117,7 +124,12 @@ class ClientSession {
   Step violation(std::string_view text);
 
   enum class Skip : std::uint8_t { Nothing, Request, ToSync };
+  enum class Tls : std::uint8_t { Off, Offered, Required, On };
+  Step feed_encryption(bool ssl, std::size_t consumed, std::size_t size);
+
   State state_ = State::Startup;
+  Tls tls_ = Tls::Off;
+  bool direct_tls_ = false;
   Skip skip_ = Skip::Nothing;
   bool long_key_ = false;
   bool in_skipped_ = false, skip_ends_ = false;  // inside a skipped message; it is the last one

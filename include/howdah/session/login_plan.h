@@ -44,6 +44,7 @@ struct LoginPlan {
   auth::StoredSecret secret;
   std::optional<Ask> ask;    // set only when planned without an answer
   bool may_be_old = false;   // the secret comes from the cache: see ClientSession::Want::AskAgain
+  std::string end_point;     // tls-server-end-point of the client's TLS, for channel binding
   base::Error refusal;       // Proof::Refuse: code and text for the client
   // Tracked parameters from the packet and from `options`, in order (name, value).
   std::vector<std::pair<std::string, std::string>> parameters;

@@ -1,5 +1,8 @@
 // The protocol life of one connection to a PostgreSQL server, without I/O.
 //
+//   Login --start(), TLS wanted: SSLRequest--> AskTls --'N'--> Login
+//                                              AskTls --'S'--> Handshake      (Want::Tls)
+//   Login --start(), direct TLS--> Handshake --tls_started()--> Login
 //   Login --AuthenticationXXX--> Login ( --SCRAM/PBKDF2--> Hash --hashed()--> Login )
 //   Login --ReadyForQuery--> Idle
 //   Idle --run(purpose)--> Internal --ReadyForQuery--> Idle     our own query; answers swallowed
@@ -40,9 +43,10 @@ class FirstRow;
 
 class ServerSession {
  public:
-  enum class State { Login, Hash, Idle, Internal, Linked, Closed };
+  enum class State { Login, AskTls, Handshake, Hash, Idle, Internal, Linked, Closed };
   enum class Want {
     Bytes,  // nothing to do until more comes
+    Tls,    // begin TLS, then tls_started()
     Hash,   // run hash_job(), then hashed()
     Ready,  // logged in: Idle for the first time
     Done,   // the internal query of purpose() has ended: Idle
@@ -52,16 +56,20 @@ class ServerSession {
     std::size_t consumed = 0;
     Want want = Want::Bytes;
   };
+  enum class Tls { Off, Ask, Demand, Direct };  // Ask: plain text if the server has none
   struct Login {
     auth::ServerCredentials credentials;
     std::vector<std::pair<std::string, std::string>> startup;  // user, database, ...
+    Tls tls = Tls::Off;
   };
 
   ServerSession(Login login, std::shared_ptr<const TrackedNames> names);
   ~ServerSession();
 
-  // Writes the StartupMessage to out().
-  void start();
+  // Writes the StartupMessage or what comes before it to out(). Gives Bytes, or Tls.
+  Want start();
+  // The handshake is over; `end_point`: the server's tls-server-end-point, for channel binding.
+  void tls_started(std::string_view end_point);
   Step feed(std::string_view bytes);
   auth::HashJob hash_job() const { return exchange_->hash_job(); }
   Step hashed(const auth::Key& salted_password);
@@ -96,12 +104,16 @@ class ServerSession {
   const base::Error& close_reason() const { return close_reason_; }
   // The server refused the login by an ErrorResponse.
   bool login_refused() const { return login_refused_; }
+  // The server has no TLS and we demand it.
+  bool tls_refused() const { return tls_refused_; }
 
  private:
   void set_state(State next);
   Step close(std::string_view code, std::string text);
   Step on_login_message(char type, std::string_view body);
   Step on_auth_outcome(auth::Outcome outcome);
+  void send_startup(std::string_view end_point);
+  Step on_tls_answer(std::string_view bytes);
   Step feed_idle(std::string_view bytes);
 
   State state_ = State::Login;
@@ -109,7 +121,7 @@ class ServerSession {
   std::shared_ptr<const TrackedNames> names_;
   Login login_;
   std::unique_ptr<auth::ClientExchange> exchange_;
-  bool authenticated_ = false, login_refused_ = false;
+  bool authenticated_ = false, login_refused_ = false, tls_refused_ = false;
   Parameters parameters_;
   ServerStream stream_;
   Owed owed_;

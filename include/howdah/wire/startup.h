@@ -49,6 +49,8 @@ base::Result<StartupRead> read_startup(std::string_view bytes);
 void append_startup(base::Buffer& to,
                     const std::vector<std::pair<std::string, std::string>>& parameters);
 
+void append_ssl_request(base::Buffer& to);
+
 // The value of `options`: `-c k=v`, `-ck=v`, `--k=v` with backslash escapes; names have `-` turned
 // into `_`, as PostgreSQL does in all forms. Code 08P01, error text as compat 5.5 when anything else stands there.
 base::Result<std::vector<std::pair<std::string, std::string>>> parse_options(

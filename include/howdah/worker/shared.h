@@ -22,6 +22,7 @@
 #include "howdah/pool/ledger.h"
 #include "howdah/session/parameters.h"
 #include "howdah/worker/messages.h"
+#include "howdah/worker/tls.h"
 #include "howdah/worker/user_cache.h"
 
 namespace howdah::worker {
@@ -76,6 +77,7 @@ struct Shared {
   WelcomeStore welcomes{};
   CredentialStore credentials{};
   UserCache users{};
+  TlsStore tls{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };

@@ -69,7 +69,9 @@ ErrorReport Result::error() const { return report_of(result_.get()); }
 
 Client::Client(const std::string& conninfo, Millis patience) {
   auto deadline = Clock::now() + patience;
-  connection_.reset(PQconnectStart((conninfo + " sslmode=disable gssencmode=disable").c_str()));
+  bool says = conninfo.find("sslmode=") != std::string::npos;
+  connection_.reset(PQconnectStart(
+      (conninfo + (says ? "" : " sslmode=disable") + " gssencmode=disable").c_str()));
   PGconn* connection = connection_.get();
   PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
   PQsetNoticeReceiver(

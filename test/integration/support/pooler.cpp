@@ -164,8 +164,11 @@ RawClient Pooler::raw(const std::string& database, const std::string& user,
 
 Result Pooler::console(const std::string& command) {
   if (!console_) {
-    console_ = std::make_unique<Client>(
-        conninfo("pgbouncer", "admin", "password=admin-password"));
+    // TLS may need a certificate that we don't have; the unix socket has no TLS.
+    bool tls = config_.settings.contains("client_tls_sslmode");
+    console_ = std::make_unique<Client>(conninfo(
+        "pgbouncer", "admin",
+        "password=admin-password" + (tls ? " host=" + directory_.path() : std::string())));
   }
   return console_->exec(command);
 }

@@ -156,7 +156,7 @@ TEST_CASE("with_setting refuses unknown keys, wrong values and what does not wor
                                                         {"max_client_conn", "x"},
                                                         {"listen_port", "x"},
                                                         {"auth_type", "hba"},
-                                                        {"server_tls_sslmode", "require"}})
+                                                        {"client_tls_sslmode", "require"}})
     CHECK_FALSE(with_setting(*before, key, value).ok());
 }
 

@@ -291,23 +291,10 @@ TEST_CASE("a key whose feature is not there yet warns once, with the line it was
   for (auto line : {"auth_hba_file = x",
                     "auth_ident_file = x",
                     "auth_ldap_options = x",
-                    "client_tls13_ciphers = x",
-                    "client_tls_ca_file = x",
-                    "client_tls_cert_file = x",
-                    "client_tls_ciphers = HIGH",
-                    "client_tls_dheparams = none",
-                    "client_tls_ecdhcurve = X25519",
-                    "client_tls_key_file = x",
-                    "client_tls_protocols = all",
-                    "client_tls_sslmode = allow",
-                    "client_tls_sslmode = prefer",
                     "dns_zone_check_period = 5",
                     "max_prepared_statements = 100",
                     "peer_id = 1",
                     "resolv_conf = x",
-                    "server_tls13_ciphers = x",
-                    "server_tls_ciphers = HIGH",
-                    "server_tls_protocols = all",
                     "pkt_buf = 8192",
                     "sbuf_loopcnt = 0"}) {
     std::string key(line, std::string_view(line).find(' '));
@@ -320,8 +307,8 @@ TEST_CASE("a key whose feature is not there yet warns once, with the line it was
 
 TEST_CASE("what changes nothing does not warn") {
   for (auto line : {"max_prepared_statements = 0", "max_prepared_statements = 200",
-                    "server_tls_sslmode = disable", "server_tls_sslmode = allow",
-                    "server_tls_sslmode = prefer", "client_tls_sslmode = disable", "auth_user =",
+                    "server_tls_sslmode = disable", "server_tls_sslmode = require",
+                    "server_tls13_ciphers = x", "client_tls_ca_file = x", "auth_user =",
                     "disable_pqexec = 1", "so_reuseport = 1", "application_name_add_host = 1",
                     "login_notify_message = hi", "query_timeout = 1", "worker_threads = 4"})
     CHECK_MESSAGE(with(line)->warnings.empty(), line);
@@ -330,10 +317,6 @@ TEST_CASE("what changes nothing does not warn") {
 TEST_CASE("what would be less safe than asked for is refused") {
   for (auto type : {"cert", "hba", "ldap", "pam"})
     CHECK(has(problem(std::string("auth_type = ") + type), "not working yet"));
-  for (auto mode : {"require", "verify-ca", "verify-full"}) {
-    CHECK(has(problem(std::string("client_tls_sslmode = ") + mode), "not working yet"));
-    CHECK(has(problem(std::string("server_tls_sslmode = ") + mode), "not working yet"));
-  }
   CHECK(has(problem("auth_type = hba"), "any, trust, plain, md5, scram-sha-256"));
 }
 
@@ -344,10 +327,69 @@ TEST_CASE("a later line takes a refusal back") {
 TEST_CASE("TLS files must be readable when TLS of their side is on, and only then") {
   CHECK(has(problem("server_tls_ca_file = /nonexistent/ca.pem"), "cannot be read"));
   with("client_tls_key_file = /nonexistent/key.pem\n");
-  auto found = bad("[howdah]\nclient_tls_sslmode = allow\nclient_tls_key_file = /nonexistent/k\n");
+  auto found = bad(
+      "[howdah]\nclient_tls_sslmode = allow\nclient_tls_key_file = /nonexistent/k\n"
+      "client_tls_cert_file = /dev/null\n");
   REQUIRE(found.size() == 1);
   CHECK(found[0].where == "main.ini:3");
   with("server_tls_ca_file = /dev/null\n");
+}
+
+TEST_CASE("TLS with clients needs a certificate and a key") {
+  for (auto lines : {"", "client_tls_cert_file = /dev/null\n", "client_tls_key_file = /dev/null\n"})
+    CHECK(has(problem(std::string("client_tls_sslmode = prefer\n") + lines),
+              "client_tls_sslmode = prefer needs client_tls_cert_file and client_tls_key_file"));
+  auto config = with(
+      "client_tls_sslmode = verify-ca\nclient_tls_cert_file = /dev/null\n"
+      "client_tls_key_file = /dev/null\nclient_tls13_ciphers = x\nclient_tls_dheparams = none\n");
+  const Tls& tls = config->settings.client_tls;
+  CHECK(tls.mode == TlsMode::VerifyCa);
+  CHECK(tls.on());
+  CHECK(tls.required());
+  CHECK(tls.cert_file == "/dev/null");
+  CHECK(tls.tls13_ciphers == "x");
+  CHECK(tls.dheparams == "none");
+  CHECK(tls.ciphers == "default");
+  CHECK_FALSE(with("")->settings.client_tls.on());
+  CHECK_FALSE(with("")->settings.server_tls.required());
+}
+
+TEST_CASE("an entry's TLS keys stand over the global ones, also after a SET") {
+  auto config = good(
+      "[howdah]\nserver_tls_sslmode = require\nserver_tls_protocols = tlsv1.2\n[databases]\n"
+      "a = host=x\n"
+      "b = host=x server_tls_sslmode=Disable server_tls_ca_file=/b.crt\n"
+      "* = host=x server_tls_negotiation=direct server_tls_protocols=tlsv1.3,!tlsv1.2\n");
+  auto tls = [](const Config& from, const char* name) { return from.find_database(name)->tls; };
+  CHECK(tls(*config, "a") == config->settings.server_tls);
+  CHECK(tls(*config, "a").required());
+  CHECK_FALSE(tls(*config, "b").on());
+  CHECK(tls(*config, "b").ca_file == "/b.crt");
+  CHECK(tls(*config, "b").protocols == "tlsv1.2");
+  CHECK(tls(*config, "other").negotiation == TlsNegotiation::Direct);
+  CHECK(tls(*config, "other").protocols == "tlsv1.3,!tlsv1.2");
+  auto changed = with_setting(*config, "server_tls_sslmode", "verify-full");
+  REQUIRE(changed);
+  CHECK(tls(**changed, "a").mode == TlsMode::VerifyFull);
+  CHECK(tls(**changed, "a").protocols == "tlsv1.2");
+  CHECK_FALSE(tls(**changed, "b").on());
+  CHECK(config->databases.at("a")->needs_reconnect(*(*changed)->databases.at("a")));
+  CHECK_FALSE(config->databases.at("b")->needs_reconnect(*(*changed)->databases.at("b")));
+  CHECK(diff(*config, **changed).wildcard_reconnect);
+  CHECK(has(with_setting(*config, "server_tls_sslmode", "prefer").error().text, "direct"));
+}
+
+TEST_CASE("an entry's TLS keys are judged as the global ones") {
+  auto line = [](const std::string& keys) {
+    auto found = bad("[howdah]\n[databases]\na = host=x " + keys + "\n");
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].where == "main.ini:3");
+    return found[0].text;
+  };
+  CHECK(has(line("server_tls_sslmode=maybe"), "verify-full"));
+  CHECK(has(line("server_tls_protocols=ssl3"), "tlsv1.3"));
+  CHECK(has(line("server_tls_negotiation=never"), "must be postgres or direct"));
+  CHECK(has(line("server_tls_negotiation=direct"), "cannot fall back to plain text"));
 }
 
 TEST_CASE("overrides come last and name themselves in problems") {

@@ -39,7 +39,8 @@ UvTransport::UvTransport(UvLoop& loop, const Address& to, const TcpOptions& opti
 }
 
 UvTransport::~UvTransport() {
-  detach();  // before close(2): epoll must forget the descriptor first
+  detach();      // before close(2): epoll must forget the descriptor first
+  tls_.reset();  // says goodbye on it: after close(2) its number may be somebody else's
   if (fd_ >= 0) ::close(fd_);
 }
 

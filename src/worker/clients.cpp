@@ -183,26 +183,6 @@ void WorkerImpl::flush_client(Client& client) {
   if (out.size() < kLow && client.server) resume(*client.server, kPeerFull);
 }
 
-// Behind the 'S' that is the last plain byte, or at once when the client began by itself:
-// `received` is then what it has said so far.
-void WorkerImpl::start_client_tls(Client& client, std::string_view received) {
-  if (!client.session.out().empty() && !client.tls_next) {
-    client.tls_next = true;
-    flush_client(client);
-    return;
-  }
-  client.tls_next = false;
-  auto context = shared_.tls.get()->clients;
-  if (!context) {  // a reload has taken it away since it was offered
-    close_client(client, "TLS was switched off");
-    return;
-  }
-  client.want_write = false;
-  update_watch(client);
-  client.transport->start_tls(std::move(context),
-                              {.received = received, .direct = client.session.direct_tls()});
-}
-
 void WorkerImpl::send_to_client(Client& client, std::string_view bytes) {
   base::Buffer& out = client.session.out();
   if (out.empty()) {
@@ -256,8 +236,6 @@ void WorkerImpl::look_up(Client& client) {
   }
   client.user = plan->user;
   client.database = plan->database_name.substr(0, 64);
-  net::TlsStatus tls = client.transport->tls();
-  plan->end_point = std::move(tls.end_point);
   bool exempt = plan->exempt_from_limits;
   if (!client.place) {
     if (!plan->console) {
@@ -288,6 +266,8 @@ void WorkerImpl::look_up(Client& client) {
 
 // All is known that the login is judged by.
 void WorkerImpl::begin_login(Client& client, session::LoginPlan plan) {
+  net::TlsStatus tls = client.transport->tls();
+  plan.end_point = std::move(tls.end_point);
   client.admin = plan.admin;
   if (config_->settings.log_connections) {
     log_client(Level::Log, client, cat("login attempt: db=", client.database, " user=", client.user,

@@ -109,28 +109,6 @@ void WorkerImpl::start_login(Server& server) {
   }
 }
 
-void WorkerImpl::start_server_tls(Server& server) {
-  server.want_write = false;
-  update_watch(server);
-  bool direct = server.entry->tls.negotiation == config::TlsNegotiation::Direct;
-  server.transport->start_tls(server.tls, {.host = server.host.name, .direct = direct});
-}
-
-void WorkerImpl::server_secured(Server& server) {
-  net::TlsStatus tls = server.transport->tls();
-  if (tls.state == net::TlsStatus::State::Handshake) return;
-  if (tls.state == net::TlsStatus::State::Failed) {
-    server.tls_refused = tls.refused;
-    server_lost(server, cat("TLS handshake with the server failed: ", tls.error));
-    return;
-  }
-  if (config_->settings.log_connections) {
-    log_server(Level::Log, server, cat("SSL established: ", tls.text));
-  }
-  server.session->tls_started(tls.end_point);
-  flush_server(server);
-}
-
 void WorkerImpl::server_logged_in(Server& server) {
   if (config_->settings.log_connections) {
     net::Address local = server.transport->local();

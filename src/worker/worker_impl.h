@@ -4,6 +4,7 @@
 //                                        clients.cpp   client I/O and login
 //   open_server.cpp  connect, login      pump.cpp      checkout, link, relay
 //   servers.cpp  servers, own queries
+//   secure.cpp   where TLS begins
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
 //   auth_query.cpp  looking up users
@@ -96,7 +97,6 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void resume_client(Client& client);                 // offers client.in again
   std::size_t process_client(Client& client, std::string_view bytes);
   void flush_client(Client& client);
-  void start_client_tls(Client& client, std::string_view received);
   void send_to_client(Client& client, std::string_view bytes);
   void look_up(Client& client);
   base::Result<session::LoginPlan> plan(const Client& client, const session::FoundUser* found);
@@ -148,8 +148,6 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void open_server(pool::Open open);
   void connect_server(Server& server);
   void start_login(Server& server);
-  void start_server_tls(Server& server);
-  void server_secured(Server& server);                // the handshake is over
   session::ServerSession::Login server_login(const Server& server) const;
   void read_server(Server& server);
   std::size_t process_server(Server& server, std::string_view bytes);
@@ -172,6 +170,11 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void adopt(AdoptServer& message);
   void fetch(const FetchServer& message);
   void attach(ServerPtr server);
+
+  // --- secure.cpp
+  void start_client_tls(Client& client, std::string_view received);
+  void start_server_tls(Server& server);
+  void server_secured(Server& server);                // the handshake is over
 
   // --- cancel.cpp
   void forward_cancel(Client& client);                // this client sent a CancelRequest

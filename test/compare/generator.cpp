@@ -12,7 +12,7 @@ namespace msg = howdah::test::msg;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::uint32_t>, 18> kNames = {{
+constexpr std::array<std::pair<std::string_view, std::uint32_t>, 21> kNames = {{
     {"simple", kSimple},
     {"unnamed", kUnnamed},
     {"split", kSplit},
@@ -31,6 +31,9 @@ constexpr std::array<std::pair<std::string_view, std::uint32_t>, 18> kNames = {{
     {"reuse", kReuse},
     {"disconnect", kDisconnect},
     {"cancel", kCancel},
+    {"long_names", kLongNames},
+    {"rebind", kRebind},
+    {"nested", kNested},
 }};
 
 }  // namespace
@@ -69,7 +72,11 @@ Script Generator::make(int slot, bool first) {
   script_.fresh = first || !has(kReuse) || chance(30);
   names_.clear();
   known_.clear();
-  for (int i = 0; i < 3; ++i) names_.push_back(pick(statement_names()));
+  parsed_alone_ = false;
+  while (names_.size() < 3) {
+    const std::string& name = pick(statement_names());
+    if (has(kLongNames) || name.size() < 64) names_.push_back(name);
+  }
   std::string restore = restore_tables(slot);
   if (!script_.fresh) add(msg::query("discard all"));
   add(msg::query(restore));
@@ -156,7 +163,9 @@ std::string Generator::binding(const std::string& portal, const std::string& sta
   return msg::bind(out);
 }
 
-void Generator::add_parse(const std::string& name, const Statement& statement) {
+void Generator::add_parse(const std::string& name, const Statement& wanted) {
+  bool nested = !name.empty() && wanted.kind == Kind::Prepare && !has(kNested);
+  const Statement& statement = nested ? statements(Kind::Plain).front() : wanted;
   constexpr int kInt4 = 23, kInt8 = 20, kText = 25;
   std::vector<int> types;
   if (chance(30)) {
@@ -166,6 +175,7 @@ void Generator::add_parse(const std::string& name, const Statement& statement) {
   }
   add(msg::parse(name, text_of(statement), types));
   known_[name] = statement.types;
+  if (name.empty()) parsed_alone_ = false;
 }
 
 void Generator::add_execute(const std::string& portal) {

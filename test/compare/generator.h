@@ -33,11 +33,14 @@ enum Feature : std::uint32_t {
   kReuse = 1u << 15,     // a conversation on the connection of the one before, after DISCARD ALL
   kDisconnect = 1u << 16,
   kCancel = 1u << 17,
+  kLongNames = 1u << 18,  // longer than PostgreSQL keeps
+  kRebind = 1u << 19,     // the unnamed statement bound in its own batch, and again in a later one
+  kNested = 1u << 20,     // a named statement that is an EXECUTE of another, or of itself
 };
-inline constexpr std::uint32_t kAllFeatures = (1u << 18) - 1;
+inline constexpr std::uint32_t kAllFeatures = (1u << 21) - 1;
 // Without what needs statements that follow their client.
 inline constexpr std::uint32_t kDefaultFeatures =
-    kAllFeatures & ~(kSplit | kNamed | kSqlPrepare | kUnsynced);
+    kAllFeatures & ~(kSplit | kNamed | kSqlPrepare | kUnsynced | kLongNames | kRebind | kNested);
 
 // "all", or names with commas, "-name" to take one away; 0 when a name is unknown.
 std::uint32_t parse_features(std::string_view list);
@@ -88,6 +91,7 @@ class Generator {
   int slot_ = 0;
   std::vector<std::string> names_;            // of this conversation
   std::map<std::string, std::string> known_;  // name to types of parameters; "" is the unnamed one
+  bool parsed_alone_ = false;                 // the unnamed statement waits for its first Bind
   Script script_;
   Step step_;
 };

@@ -30,10 +30,11 @@ void Generator::unnamed() {
 }
 
 void Generator::split() {
-  if (!known_.count("") || chance(40)) {
+  if (!known_.count("") || (!has(kRebind) && !parsed_alone_) || chance(40)) {
     add_parse("", any_statement(false));
     if (chance(60)) add(msg::describe('S', ""));
     add(msg::sync());
+    parsed_alone_ = true;
     if (chance(50)) end_step();
     if (chance(60)) return;
   }

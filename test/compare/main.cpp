@@ -23,14 +23,15 @@ struct Options {
   WorldOptions world;
   std::uint32_t features = kDefaultFeatures;
   int keep_going = 0;  // differences to report before the end
+  int patience = 60;   // seconds without any answer
 };
 
-constexpr int kScriptsInRound = 6, kStall = 60000, kShrinkStall = 1000, kShrinkSeconds = 60;
+constexpr int kScriptsInRound = 6, kShrinkStall = 1000, kShrinkSeconds = 60;
 
 [[noreturn]] void usage() {
   std::cerr << "compare [--seed N] [--conversations N] [--seconds N] [--clients N] [--servers N]\n"
                "        [--max-prepared N] [--pool-mode session|transaction] [--features LIST]\n"
-               "        [--keep-going N]\n"
+               "        [--keep-going N] [--patience SECONDS]\n"
                "LIST is of: "
             << feature_names() << "; -name takes one away\n";
   std::exit(2);
@@ -59,6 +60,8 @@ Options read_options(int argc, char** argv) {
       options.world.pool_mode = value;
     } else if (name == "--keep-going") {
       options.keep_going = static_cast<int>(number);
+    } else if (name == "--patience" && number > 0) {
+      options.patience = static_cast<int>(number);
     } else if (name == "--features" && parse_features(value) != 0) {
       options.features = parse_features(value);
     } else {
@@ -104,7 +107,7 @@ int run(const Options& options) {
   WorldOptions world_options = options.world;
   world_options.slots = options.clients + 1;
   World world(world_options);
-  Runner runner(world, kStall);
+  Runner runner(world, options.patience * 1000);
   std::uint32_t bad = kDisconnect | kCancel;
   Chaos chaos(world, options.seed, options.features, options.clients);
   auto begin = test::Clock::now();
@@ -130,7 +133,7 @@ int run(const Options& options) {
                 << readable(round[difference->client][difference->script]) << std::flush;
       runner.set_stall(kShrinkStall);
       Shrunk shrunk = shrink(runner, world, round, *difference, kShrinkSeconds);
-      runner.set_stall(kStall);
+      runner.set_stall(options.patience * 1000);
       std::cout << (shrunk.reproduced ? "made smaller in " : "not seen again in ") << shrunk.runs
                 << " runs\n";
       if (shrunk.reproduced) {

@@ -22,6 +22,7 @@ class FakeServer {
     std::string read_message();  // type and body of the next message
     void send(std::string_view bytes);
     void send_slowly(std::string_view bytes);
+    int fd() const { return fd_; }
 
    private:
     bool read_exactly(char* to, std::size_t size);

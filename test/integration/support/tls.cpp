@@ -45,7 +45,7 @@ int choose(SSL*, const unsigned char** out, unsigned char* size, const unsigned 
   unsigned char* found = nullptr;
   int result = SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(list.data()),
                                      static_cast<unsigned int>(list.size()), offered, count);
-  *out = found;
+  *out = reinterpret_cast<const unsigned char*>(name.data());
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 

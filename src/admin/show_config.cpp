@@ -33,7 +33,7 @@ void config_rows(const State& state, base::Buffer& to) {
   for (const config::SettingRow& setting : state.config->rows) {
     Row(to, 4)
         .text(setting.key)
-        .text(setting.value)
+        .text(setting.written ? setting.written : setting.value)
         .text(setting.fallback)
         .text(setting.changeable ? "yes" : "no");
   }

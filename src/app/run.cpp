@@ -9,6 +9,7 @@
 
 #include "app/daemon.h"
 #include "app/supervisor.h"
+#include "howdah/base/secret.h"
 #include "howdah/base/text.h"
 #include "howdah/config/loader.h"
 
@@ -45,6 +46,8 @@ int check(const config::Loaded& loaded, const Options& options) {
 
 int run(const Options& options) {
   signal(SIGPIPE, SIG_IGN);
+  // Before any secret is read, and again below: a change of the user id may undo it.
+  base::keep_out_of_core_dumps();
   config::Loaded loaded = config::load(options.config);
   if (options.check) return check(loaded, options);
   base::Log log;
@@ -64,6 +67,7 @@ int run(const Options& options) {
   if (!tls) return fatal("cannot set up TLS");
   auto became = become_user(options.user.empty() ? settings.user : options.user);
   if (!became) return fatal(became.error().text);
+  base::keep_out_of_core_dumps();
 
   base::LogTargets targets;
   targets.to_stderr = !options.quiet && !options.daemon;

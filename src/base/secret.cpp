@@ -2,6 +2,7 @@
 #include "howdah/base/secret.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 
 #include <cerrno>
@@ -20,6 +21,12 @@ bool equal_constant_time(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < a.size(); ++i)
     difference = static_cast<unsigned char>(difference | (a[i] ^ b[i]));
   return difference == 0;
+}
+
+void keep_out_of_core_dumps() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 void random_bytes(void* memory, std::size_t size) {

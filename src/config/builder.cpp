@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/environment.h"
 #include "config/hosts.h"
 #include "config/tls.h"
 #include "howdah/base/secret.h"
@@ -65,8 +66,22 @@ void Builder::set(std::string_view key, std::string_view value, const Place& pla
     return;
   }
   auto& row = config_->rows[static_cast<std::size_t>(known - keys().data())];
-  auto status = set_key(*known, value, config_->settings, row);
-  if (!status) problems_.add(place, status.error().text);
+  row.written.reset();
+  auto expanded = expand_environment(value);
+  if (!expanded) {
+    problems_.add(place, cat(key, " ", expanded.error().text));
+  } else if (*expanded == value) {
+    auto status = set_key(*known, value, config_->settings, row);
+    if (!status) problems_.add(place, status.error().text);
+  } else {
+    // The text of an error shows the value: here it must not.
+    auto status = set_key(*known, base::trim(*expanded), config_->settings, row);
+    if (!status)
+      problems_.add(place, cat(key, " = ", shown(value),
+                               ": what the environment variable holds is not right for it"));
+    row.written = value;
+    base::wipe(expanded->data(), expanded->size());
+  }
   set_at_.insert_or_assign(std::string(key), place);
 }
 
@@ -84,6 +99,13 @@ void Builder::add_entry(Map& map, const Id& id, Entry entry, std::string_view wh
 void Builder::add_database(std::string_view name, std::string_view value, const Place& place) {
   DatabaseLine line = read_database(name, value, place, problems_);
   warn_of_line(line, place);
+  if (const std::string& path = line.entry.password_file; !path.empty()) {
+    auto text = read_(path);
+    auto secret = text ? read_password_file(*text) : base::Result<base::Secret>(text.error());
+    if (text) base::wipe(text->data(), text->size());
+    if (!secret)
+      problems_.add(place, cat("password_file ", shown(path), ": ", secret.error().text));
+  }
   database_at_.insert_or_assign(std::string(name), place);
   add_entry(databases_, std::string(name), std::move(line), "database", place);
 }
@@ -119,10 +141,6 @@ void Builder::check_settings() {
     }
   }
   const auto& settings = config_->settings;
-  if (settings.auth_dbname == "pgbouncer" || settings.auth_dbname == "howdah") {
-    problems_.add(place_of("auth_dbname"),
-                  "auth_dbname must not be the console's database, which cannot run the auth_query");
-  }
   if (!settings.unix_socket_dir.empty()) {
     auto problem = socket_path_problem(settings.unix_socket_dir, settings.listen_port);
     if (!problem.empty()) problems_.add(place_of("unix_socket_dir"), problem);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "config/connect_string.h"
+#include "config/environment.h"
 #include "config/hosts.h"
 #include "config/tls.h"
 #include "config/value.h"
@@ -126,6 +127,7 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
     {"port", set_later},
     {"user", set_text<&D::user, kMaxUserName>},
     {"password", set_password},
+    {"password_file", set_text<&D::password_file, 4096>},
     {"auth_user", set_text<&D::auth_user, kMaxUserName>},
     {"auth_query", set_text<&D::auth_query, kAnyLength>},
     {"auth_dbname", set_auth_dbname},
@@ -205,6 +207,14 @@ std::optional<Pairs> apply(Entry& entry, const EntryKey<Entry> (&table)[count],
   }
   std::string_view before;
   for (auto& [key, text] : *pairs) {
+    auto expanded = expand_environment(text);
+    if (!expanded) {
+      problems.add(place, cat(key, " ", expanded.error().text));
+      continue;
+    }
+    bool secret = key == "password" || *expanded != text;
+    text = *expanded;
+    base::wipe(expanded->data(), expanded->size());
     auto known = std::find_if(std::begin(table), std::end(table),
                               [&wanted = key](const auto& each) { return each.name == wanted; });
     if (known != std::end(table)) {
@@ -218,7 +228,7 @@ std::optional<Pairs> apply(Entry& entry, const EntryKey<Entry> (&table)[count],
     } else {
       problems.add(place, cat("unknown key ", shown(key), nearest(key, names_of(table))));
     }
-    if (key == "password") base::wipe(text.data(), text.size());
+    if (secret && key != "host" && key != "port") base::wipe(text.data(), text.size());
     before = key;
   }
   return std::move(*pairs);
@@ -264,6 +274,8 @@ DatabaseLine read_database(std::string_view name, std::string_view value, const 
     if (key == "port") port = text;
     line.used.push_back(key);
   }
+  if (entry.password && !entry.password_file.empty())
+    problems.add(place, "password and password_file cannot both be given");
   entry.unix_default = host == nullptr;
   if (entry.dbname.empty() && name != "*") entry.dbname = name;
   // A stand-in name when there is no host=, for the check of the port.

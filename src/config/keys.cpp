@@ -142,8 +142,11 @@ const Key kKeys[] = {
     {"user", Text, nullptr, &S::user, kRestart},
     {"verbose", Int, nullptr, &S::verbose},
     // Ours.
+    {"auth_failure_delay", Time, "0", &S::auth_failure_delay},
     {"auth_query_cache_ttl", Time, "30", &S::auth_query_cache_ttl},
     {"cancel_on_disconnect", Bool, "1", &S::cancel_on_disconnect},
+    {"max_login_conn", Int, "0", &S::max_login_conn},
+    {"proxy_protocol_from", List, "", &S::proxy_protocol_from},
     {"worker_threads", Int, "0", &S::worker_threads, kRestart, {.max = 1024}},
 };
 

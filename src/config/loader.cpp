@@ -114,6 +114,7 @@ base::Result<std::shared_ptr<const Config>> with_setting(const Config& config,
   auto& row = next->rows[static_cast<std::size_t>(known - keys().data())];
   auto status = set_key(*known, base::trim(value), next->settings, row);
   if (!status) return status.error();
+  row.written.reset();
   if (auto refusal = refusal_of(*known, row); !refusal.empty())
     return base::Error{"config", refusal};
   if (!known->changeable) return std::make_shared<const Config>(config);

@@ -4,6 +4,7 @@
 #include "config/keys.h"
 #include "config/problems.h"
 #include "config/value.h"
+#include "howdah/base/ip.h"
 
 namespace howdah::config {
 namespace {
@@ -128,6 +129,12 @@ base::Status set_text(const Key& key, std::string_view value, Settings& settings
                  "secure; ! before one takes it away");
   if (key.name == "auth_dbname" && (value == "pgbouncer" || value == "howdah"))
     return wrong(key, value, "the console's database cannot run the auth_query; name another");
+  if (key.name == "proxy_protocol_from") {
+    for (const std::string& each : read_list(value)) {
+      if (auto range = base::IpRange::parse(each); !range)
+        return wrong(key, value, cat("each ", range.error().text));
+    }
+  }
   if (auto field = std::get_if<std::string Settings::*>(&key.field)) settings.*(*field) = value;
   if (auto field = std::get_if<std::vector<std::string> Settings::*>(&key.field))
     settings.*(*field) = read_list(value);

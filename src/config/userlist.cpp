@@ -2,8 +2,10 @@
 //
 //   ; comment
 //   "user" "secret" anything      a quote inside quotes is doubled
+//   "user" "%env(NAME)"           the secret is in the environment
 //
 // Any broken line is a problem: half a userlist must never replace a whole one.
+#include "config/environment.h"
 #include "config/problems.h"
 #include "howdah/config/loader.h"
 
@@ -49,6 +51,20 @@ std::string_view read_line(std::string_view line, std::string& name, std::string
 
 }  // namespace
 
+base::Result<base::Secret> read_password_file(std::string_view text) {
+  if (text.size() > kMaxPasswordFile) return base::Error{"config", "it is longer than 65530 bytes"};
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  if (text.empty()) return base::Error{"config", "it is empty"};
+  if (text.find('\0') != std::string_view::npos) {
+    return base::Error{"config", "it has a zero byte; is this a text file?"};
+  }
+  if (text.find('\n') != std::string_view::npos) {
+    return base::Error{"config", "it has more than one line"};
+  }
+  return base::Secret(text);
+}
+
 std::map<std::string, base::Secret, std::less<>> read_userlist(std::string_view text,
                                                                const std::string& file,
                                                                std::vector<Problem>& problems) {
@@ -63,6 +79,17 @@ std::map<std::string, base::Secret, std::less<>> read_userlist(std::string_view 
     line = base::trim(line);
     if (line.empty() || line[0] == ';') continue;
     auto wrong = read_line(line, name, secret);
+    if (wrong.empty() && secret.starts_with("%env(") && secret.ends_with(')')) {
+      auto value = expand_environment(secret);
+      if (!value || value->size() > kMaxSecret) {
+        problems.push_back({Place{file, number, {}}.text(),
+                            base::cat("the secret ", value ? "is longer than 65530 bytes"
+                                                           : value.error().text)});
+        continue;
+      }
+      secret = *value;
+      base::wipe(value->data(), value->size());
+    }
     if (wrong.empty()) {
       users.insert_or_assign(name, base::Secret(secret));
     } else {

@@ -190,6 +190,7 @@ ClientSession::Want ClientSession::on_outcome(auth::Outcome outcome) {
   fail({"FATAL", sqlstate::kInvalidPassword,
         base::cat("password authentication failed for user \"", login_->plan.user, "\"")});
   close_reason_ = outcome.error.text;
+  password_refused_ = true;
   return Want::Close;
 }
 

@@ -6,9 +6,9 @@
 //   lookup:  checkout -> Queued | Fetch | Granted -> assign -> [check query] -> [DISCARD ALL]
 //            -> Parse, Bind(user), Execute, Sync -> lookup_done -> end_lookup
 //
-// It is an ordinary server of the pool (auth database, auth_user), within that pool's limits. Nothing
-// of a client that has not proved itself gets near it but the user's name, as a parameter; and what a
-// former client left on it (search_path, temporary tables) is discarded first.
+// It is an ordinary server of the pool (auth database, auth_user), within that pool's limits.
+// Nothing of a client that has not proved itself gets near it but the user's name, as a parameter;
+// and what a former client left on it (search_path, temporary tables) is discarded first.
 #include <utility>
 
 #include "howdah/base/text.h"
@@ -29,15 +29,16 @@ constexpr Duration kLongest = std::chrono::seconds(60);        // without client
 constexpr std::size_t kMaxUserName = 127;
 }  // namespace
 
-// --- The client's part ------------------------------------------------------------------------------
+// --- The client's part
+// ------------------------------------------------------------------------------
 
 void WorkerImpl::ask_user(Client& client, const session::LoginPlan::Ask& ask) {
   if (!ask.database) {
-    log_client(Level::Error, client,
-               session::is_console_database(ask.database_name)
-                   ? cat("cannot use the reserved \"", ask.database_name,
-                         "\" database as an auth_dbname")
-                   : cat("authentication database \"", ask.database_name, "\" is not configured."));
+    log_client(
+        Level::Error, client,
+        session::is_console_database(ask.database_name)
+            ? cat("cannot use the reserved \"", ask.database_name, "\" database as an auth_dbname")
+            : cat("authentication database \"", ask.database_name, "\" is not configured."));
     fail_client(client, sqlstate::kConfigFile, kRefusal);
     return;
   }
@@ -118,7 +119,8 @@ void WorkerImpl::user_answered(Client& client, const UserAnswer& answer) {
   }
 }
 
-// --- The question's part ----------------------------------------------------------------------------
+// --- The question's part
+// ----------------------------------------------------------------------------
 
 Lookup* WorkerImpl::waiting_lookup(std::uint64_t number, pool::TicketId ticket) {
   auto found = lookups_.find(number);
@@ -149,8 +151,8 @@ void WorkerImpl::assign(Lookup& lookup, Server& server) {
   lookup.server = &server;
   server.lookup = &lookup;
   const auto& settings = config_->settings;
-  bool stale = server.idle_since != TimePoint{} &&
-               now() - server.idle_since >= settings.server_check_delay;
+  bool stale =
+      server.idle_since != TimePoint{} && now() - server.idle_since >= settings.server_check_delay;
   server.idle_since = {};
   if (stale && !settings.server_check_query.empty()) {
     move(server, ServerList::Tested);
@@ -224,7 +226,8 @@ void WorkerImpl::lookup_lost(Lookup& lookup) {
   lookup.server = nullptr;
   if (quitting_ || lookup.dead) return;
   if (std::exchange(lookup.retried, true)) {
-    lookup_refused(lookup, {std::string(sqlstate::kConnectionFailure), "the server was lost twice"});
+    lookup_refused(lookup,
+                   {std::string(sqlstate::kConnectionFailure), "the server was lost twice"});
     return;
   }
   pool::PoolId pool = shared_.ledger.pool(lookup.entry, lookup.auth_user);

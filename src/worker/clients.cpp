@@ -40,6 +40,8 @@ void WorkerImpl::accept(NewClient& message) {
   client.transport = reactor_.adopt(message.fd, message.peer);
   client.transport->attach(reactor_, client);
   client.credentials = client.transport->credentials();
+  client.peer = message.peer;
+  client.proxy_header = from_proxy(message.peer);
   if (message.peer.family != net::Address::Family::Unix) {
     auto tls = shared_.tls.get();
     if (tls->clients) client.session.offer_tls(tls->clients_required);
@@ -108,7 +110,11 @@ void WorkerImpl::resume_client(Client& client) {
 // Takes what can be taken of `bytes`; gives how much. The rest is offered again later.
 std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
   std::size_t used = 0;
-  while (!client.dead && !client.closing) {
+  if (client.proxy_header) {
+    used = take_proxy_header(client, bytes);
+    if (client.dead || client.proxy_header) return used;
+  }
+  while (!client.dead && !client.closing && !client.delayed) {
     if (client.session.state() == ClientSession::State::Linked) {
       used += relay_from_client(client, bytes.substr(used));
       // Linked still: all that can go has gone. Released: what is left is a new request.
@@ -139,7 +145,7 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
         start_client_tls(client, bytes.substr(used));
         return bytes.size();
       case ClientSession::Want::LookUp:
-        look_up(client);
+        enter_gate(client);
         break;
       case ClientSession::Want::Cancel:
         forward_cancel(client);
@@ -156,6 +162,7 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
 }
 
 void WorkerImpl::flush_client(Client& client) {
+  if (client.delayed) return;
   base::Buffer& out = client.session.out();
   if (!out.empty()) {
     std::string_view piece = out.view();
@@ -207,7 +214,7 @@ void WorkerImpl::send_to_client(Client& client, std::string_view bytes) {
 base::Result<session::LoginPlan> WorkerImpl::plan(const Client& client,
                                                   const session::FoundUser* found) {
   session::UnixPeer peer;
-  peer.is_unix = client.transport->peer().family == net::Address::Family::Unix;
+  peer.is_unix = client.peer.family == net::Address::Family::Unix;
   peer.same_user = client.credentials.known && client.credentials.uid == shared_.own_uid;
   return session::plan_login(*config_, client.session.startup(), *shared_.names, peer, found);
 }
@@ -300,6 +307,7 @@ void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
         log_client(Level::Log, client,
                    cat("login failed: db=", client.database, " user=", client.user, ": ", reason));
       }
+      if (client.session.password_refused() && delay_refusal(client)) return;
       fail_client(client, "", reason);
       return;
     }
@@ -335,6 +343,7 @@ void WorkerImpl::start_hash(Client& client) {
 
 // Proved. What the log-in still needs is a pool and the parameters of one of its servers.
 void WorkerImpl::begin_welcome(Client& client) {
+  leave_gate(client);
   session::LoginPlan& plan = client.session.plan();
   if (client.session.console()) {
     wire::append_auth(client.session.out(), wire::kAuthOk);
@@ -373,9 +382,9 @@ void WorkerImpl::begin_welcome(Client& client) {
   if (config_->settings.application_name_add_host) {
     auto index = *shared_.names->find("application_name");
     const std::string* given = parameters.get(index);
-    std::string where = client.transport->peer().text();
-    if (client.transport->peer().family == net::Address::Family::Unix) {
-      where = cat("unix(", client.credentials.pid, "):", client.transport->peer().port);
+    std::string where = client.peer.text();
+    if (client.peer.family == net::Address::Family::Unix) {
+      where = cat("unix(", client.credentials.pid, "):", client.peer.port);
     }
     parameters.set(index, cat(given && !given->empty() ? *given : "app", " - ", where));
   }
@@ -412,6 +421,7 @@ void WorkerImpl::finish_welcome(Client& client, const Welcome& welcome) {
 void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_view text,
                              std::string_view detail, std::string_view hint) {
   if (client.dead || client.closing) return;
+  leave_gate(client);
   const auto& settings = config_->settings;
   if (client.server && client.session.state() == ClientSession::State::Linked &&
       client.server->session->stream().saw_fatal()) {
@@ -441,6 +451,7 @@ void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_
 
 void WorkerImpl::close_client(Client& client, std::string_view reason) {
   if (client.dead) return;
+  leave_gate(client);
   if (client.server) leave_server(client);
   if (client.ticket) cancel_wait(client);
   bool silent = reason.empty() || client.closing ||

@@ -36,6 +36,7 @@ using base::TimePoint;
 enum Pause : std::uint8_t {
   kPeerFull = 1,   // the other side takes no more for now
   kHeldFull = 2,   // it waits (for a server, a look-up) and has sent all we keep meanwhile
+  kRefusalDelayed = 4,  // auth_failure_delay: what it says is of no interest any more
 };
 
 enum class ClientList : std::uint8_t { Login, Idle, Active, Waiting, Count };
@@ -53,6 +54,7 @@ class Client final : public net::TransportUser {
   std::unique_ptr<net::Transport> transport;
   session::ClientSession session;
   base::Buffer in;  // an incomplete or not yet wanted rest
+  net::Address peer;  // of the client itself, also behind a proxy
   std::string user, database;
   std::shared_ptr<const config::Database> entry;
   PoolView* pool = nullptr;  // null until logged in, and for the console
@@ -64,6 +66,10 @@ class Client final : public net::TransportUser {
   bool want_write = false, flight = false;  // flight: a look-up or hash is under way
   bool tls_next = false;  // TLS begins when what is unsent has gone
   bool cancel_request = false, login_failed = false, closing = false;
+  bool proxy_header = false;  // it has to come first
+  bool at_gate = false;       // it has a place of max_login_conn, or waits for one
+  bool delayed = false;       // the refusal of its password is held back until `refuse_at`
+  TimePoint refuse_at{};
   bool asked_again = false;  // the auth_query, because the check by a cached secret failed
   bool torn = false;  // it got a part of a message whose rest will never come: nothing may follow
   ClientList in_list = ClientList::Count;
@@ -95,6 +101,8 @@ class Server final : public net::TransportUser {
   base::Buffer in;
   Client* client = nullptr;
   Lookup* lookup = nullptr;  // instead of a client: the auth_query that it is asked
+  base::Secret file_password;        // of password_file, until the login begins
+  std::uint64_t password_version = 0;
   Stage stage = Stage::Resolving;
   std::uint8_t pauses = 0;
   bool dead = false, want_write = false, flight = false;

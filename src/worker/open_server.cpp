@@ -35,7 +35,19 @@ void WorkerImpl::open_server(pool::Open open) {
   move(server, ServerList::Login);
   bool local = server.host.name.starts_with('/') || server.host.name.starts_with('@');
   if (!local) server.tls = shared_.tls.get()->to_server(server.entry->tls);
+  const config::Database& entry = *server.entry;
+  if (!entry.password_file.empty() && entry.user && *entry.user == server.pool->user) {
+    PasswordFiles::Current now_there = shared_.passwords.read(entry.password_file);
+    if (!now_there.problem.empty()) {
+      log_server(Level::Warning, server,
+                 cat("password_file ", entry.password_file, ": ", now_there.problem,
+                     now_there.secret.empty() ? "" : "; its last good password is used"));
+    }
+    server.file_password = std::move(now_there.secret);
+    server.password_version = now_there.version;
+  }
   server.session = std::make_unique<ServerSession>(server_login(server), shared_.names);
+  server.file_password.clear();
   if (open.reserve) log_server(Level::Warning, server, "taking connection from reserve_pool");
   arm(server.deadline, server_due(server));
   reactor_.resolve(server.host.name, server.host.port, [this, slot](net::Resolved resolved) {
@@ -77,6 +89,10 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
   }
   login.credentials.user = pool.user;
   bool forced = entry.user && *entry.user == pool.user;  // else it is the auth_user's pool, or a login's
+  if (forced && !server.file_password.empty()) {
+    login.credentials.secret = auth::classify(server.file_password.view());
+    return login;
+  }
   if (forced && entry.password) {
     login.credentials.secret = auth::classify(entry.password->view());
     return login;
@@ -98,6 +114,13 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
     login.credentials.keys = learned.keys;
   }
   return login;
+}
+
+// The login was refused; perhaps the password was changed between the look at its file and now.
+bool WorkerImpl::password_rotated(Server& server) {
+  if (server.password_version == 0) return false;
+  auto again = shared_.passwords.read(server.entry->password_file, true);
+  return again.problem.empty() && again.version != server.password_version;
 }
 
 void WorkerImpl::start_login(Server& server) {

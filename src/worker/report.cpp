@@ -19,13 +19,14 @@ std::int64_t wall(TimePoint at, TimePoint now) {
   return (today - (now - at)).count();
 }
 
-void fill_addresses(admin::SocketRow& row, const net::Transport* transport) {
+void fill_addresses(admin::SocketRow& row, const net::Transport* transport,
+                    const net::Address& peer) {
   if (!transport) return;
   auto show = [](const net::Address& address) {
     return address.family == net::Address::Family::Unix ? std::string("unix") : address.host;
   };
-  row.addr = show(transport->peer());
-  row.port = transport->peer().port;
+  row.addr = show(peer);
+  row.port = peer.port;
   net::Address local = transport->local();
   row.local_addr = show(local);
   row.local_port = local.port;
@@ -53,7 +54,7 @@ admin::SocketRow WorkerImpl::row(const Client& client) const {
     state = "waiting";
   }
   row.state = state;
-  fill_addresses(row, client.transport.get());
+  fill_addresses(row, client.transport.get(), client.peer);
   row.connect_time = wall(client.connected, at);
   row.request_time = wall(client.request_at, at);
   if (waits && client.pool) row.wait_us = (at - client.wait_since).count();
@@ -97,7 +98,7 @@ admin::SocketRow WorkerImpl::row(const Server& server) const {
       row.state = "being_canceled";
       break;
   }
-  fill_addresses(row, server.transport.get());
+  if (server.transport) fill_addresses(row, server.transport.get(), server.transport->peer());
   row.connect_time = wall(server.created, at);
   row.request_time = wall(server.query_start, at);
   row.ptr = pointer(&server);

@@ -427,7 +427,8 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
     log_server(Level::Warning, server,
                refused ? cat("server login failed: FATAL ", error.text) : why);
     bool transient = (!refused && !server.tls_refused) || error.code == sqlstate::kCannotConnectNow ||
-                     error.code == sqlstate::kTooManyConnections;
+                     error.code == sqlstate::kTooManyConnections ||
+                     (error.code == sqlstate::kInvalidPassword && password_rotated(server));
     pool::Permit permit = std::move(server.permit);
     pool::SlotId slot = permit.slot();
     server.dead = true;

@@ -40,6 +40,7 @@ WorkerImpl::WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
       config_(std::move(config)),
       mailbox_(reactor.waker()) {
   reactor_.set_user(*this);
+  read_proxies();
   reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);
   if (ticks) {
     next_tick_ = reactor_.now();
@@ -242,6 +243,7 @@ void WorkerImpl::refresh(PoolView& pool) {
 
 void WorkerImpl::apply_config(std::shared_ptr<const config::Config> config) {
   config_ = std::move(config);
+  read_proxies();
   reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);
   for (auto& [id, pool] : pools_) {
     auto entry = config_->find_database(pool->entry->name);
@@ -293,6 +295,15 @@ void WorkerImpl::client_deadline(Client& client) {
   TimePoint at = now();
   if (client.closing) {  // it does not take its last words
     close_client(client, "");
+    return;
+  }
+  if (client.delayed) {
+    if (client.refuse_at > at) {
+      arm(client.deadline, client.refuse_at);
+      return;
+    }
+    client.delayed = false;
+    fail_client(client, "", std::string(client.session.close_reason()));
     return;
   }
   if (!client.session.logged_in()) {
@@ -377,7 +388,7 @@ void WorkerImpl::log_client(base::Level level, const Client& client, std::string
   shared_.log.write(
       level, cat("C-", pointer(&client), ": ", client.database.empty() ? "(nodb)" : client.database,
                  "/", client.user.empty() ? "(nouser)" : client.user, "@",
-                 client.transport ? client.transport->peer().text() : std::string("-"), " ", text));
+                 client.peer.text(), " ", text));
 }
 
 void WorkerImpl::log_server(base::Level level, const Server& server, std::string_view text) {

@@ -7,7 +7,7 @@
 //   secure.cpp   where TLS begins
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
-//   auth_query.cpp  looking up users
+//   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
@@ -60,6 +60,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void run_action(pool::Action& action);
   void ask_again(pool::TicketId ticket, std::uint64_t client);
   void fail_ticket(pool::TicketId ticket, std::uint64_t client, const base::Error& error);
+  void read_proxies();
   void apply_config(std::shared_ptr<const config::Config> config);
   PoolView& view(pool::PoolId id);
   void refresh(PoolView& pool);
@@ -89,6 +90,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(KillClients& message);
   void on(ForgetWelcome& message);
   void on(UserAnswered& message);
+  void on(LoginTurn& message);
   void on(Quit& message);
 
   // --- clients.cpp
@@ -98,6 +100,11 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::size_t process_client(Client& client, std::string_view bytes);
   void flush_client(Client& client);
   void send_to_client(Client& client, std::string_view bytes);
+  bool from_proxy(const net::Address& peer) const;
+  std::size_t take_proxy_header(Client& client, std::string_view bytes);
+  void enter_gate(Client& client);
+  void leave_gate(Client& client);
+  bool delay_refusal(Client& client);
   void look_up(Client& client);
   base::Result<session::LoginPlan> plan(const Client& client, const session::FoundUser* found);
   bool take_user_place(Client& client, bool exempt);
@@ -148,6 +155,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void open_server(pool::Open open);
   void connect_server(Server& server);
   void start_login(Server& server);
+  bool password_rotated(Server& server);
   session::ServerSession::Login server_login(const Server& server) const;
   void read_server(Server& server);
   std::size_t process_server(Server& server, std::string_view bytes);
@@ -205,6 +213,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::shared_ptr<const Gate> gate_ = std::make_shared<Gate>();
   net::Mailbox<Message> mailbox_;
   base::DeadlineHeap deadlines_;
+  std::vector<base::IpRange> proxies_;  // proxy_protocol_from
   TimePoint next_tick_ = base::kNever;
   std::unordered_map<pool::PoolId, std::unique_ptr<PoolView>> pools_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;

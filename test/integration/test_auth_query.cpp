@@ -1,4 +1,5 @@
-// auth_query: users who are in no file, looked up in a real PostgreSQL by a function as people write it.
+// auth_query: users who are in no file, looked up in a real PostgreSQL by a function as people
+// write it.
 #include <doctest/doctest.h>
 
 #include <set>
@@ -46,13 +47,16 @@ void make_roles() {
     select setval('public.asked', 1, false);
   )");
   // The server asks for the passwords, too: what was found must be good for its logins.
-  pg.set_hba("host all q_scram 127.0.0.1/32 scram-sha-256\nhost all q_md5 127.0.0.1/32 md5\n"
-             "host all asker 127.0.0.1/32 scram-sha-256\n");
+  pg.set_hba(
+      "host all q_scram 127.0.0.1/32 scram-sha-256\nhost all q_md5 127.0.0.1/32 md5\n"
+      "host all asker 127.0.0.1/32 scram-sha-256\n");
 }
 
 long asked() {
-  return std::stol(primary().sql("select case when is_called then last_value else 0 end "
-                                 "from public.asked").at(0, 0));
+  return std::stol(primary()
+                       .sql("select case when is_called then last_value else 0 end "
+                            "from public.asked")
+                       .at(0, 0));
 }
 
 PoolerConfig config(const std::string& auth_type, const std::string& more = "") {
@@ -67,8 +71,8 @@ PoolerConfig config(const std::string& auth_type, const std::string& more = "") 
 void expect_in(Pooler& pooler, const std::string& user, const std::string& password,
                const std::string& database = "db") {
   CAPTURE(user);
-  CHECK_NOTHROW(CHECK(pooler.connect(database, user, "password=" + password)
-                          .value("select session_user") == user));
+  CHECK_NOTHROW(CHECK(
+      pooler.connect(database, user, "password=" + password).value("select session_user") == user));
 }
 void expect_out(Pooler& pooler, const std::string& user, const std::string& password,
                 const std::string& database = "db") {
@@ -80,8 +84,9 @@ void expect_out(Pooler& pooler, const std::string& user, const std::string& pass
 }
 
 int asker_backends(const std::string& more = "") {
-  return std::stoi(primary().sql("select count(*) from pg_stat_activity where usename = 'asker' " +
-                                 more).at(0, 0));
+  return std::stoi(primary()
+                       .sql("select count(*) from pg_stat_activity where usename = 'asker' " + more)
+                       .at(0, 0));
 }
 
 }  // namespace
@@ -105,7 +110,8 @@ TEST_CASE("SCRAM and md5 verifiers: looked up, proved, and good for the server's
   }
 }
 
-TEST_CASE("unknown, without password and expired: one answer for all, and nobody becomes the asker") {
+TEST_CASE(
+    "unknown, without password and expired: one answer for all, and nobody becomes the asker") {
   make_roles();
   for (const char* type : {"scram-sha-256", "md5", "plain"}) {
     Pooler pooler(config(type));
@@ -175,14 +181,13 @@ TEST_CASE("an entry's own auth_user, auth_query and auth_dbname; the console's u
   how.settings.erase("auth_user");
   how.settings.erase("auth_query");
   how.settings["admin_users"] = "admin, q_scram";
-  how.databases = {
-      entry("plain", primary(), "elsewhere"),
-      entry("asks", primary(), "elsewhere",
-            std::string("auth_user=asker auth_dbname=users auth_query=") + kFunction),
-      entry("lost", primary(), "elsewhere", "auth_user=asker auth_dbname=gone"),
-      entry("wrong", primary(), "postgres", "auth_user=asker auth_query='select $1'"),
-      entry("broken", primary(), "postgres", "auth_user=asker auth_query='selec $1'"),
-      entry("users", primary(), "postgres")};
+  how.databases = {entry("plain", primary(), "elsewhere"),
+                   entry("asks", primary(), "elsewhere",
+                         std::string("auth_user=asker auth_dbname=users auth_query=") + kFunction),
+                   entry("lost", primary(), "elsewhere", "auth_user=asker auth_dbname=gone"),
+                   entry("wrong", primary(), "postgres", "auth_user=asker auth_query='select $1'"),
+                   entry("broken", primary(), "postgres", "auth_user=asker auth_query='selec $1'"),
+                   entry("users", primary(), "postgres")};
   Pooler pooler(how);
   expect_in(pooler, "q_scram", "scram-password", "asks");
   expect_out(pooler, "q_scram", "scram-password", "plain");
@@ -216,10 +221,11 @@ TEST_CASE("a user's name is a parameter, never SQL") {
 
 TEST_CASE("nothing that clients left on a server bends the look-up (CVE-2025-12819)") {
   make_roles();
-  primary().sql("drop schema if exists evil cascade; create schema evil; "
-                "create table evil.secrets as select 'q_scram'::text uname, 'guess'::text secret; "
-                "grant usage on schema evil to public; grant select on evil.secrets to public; "
-                "grant temporary on database postgres to asker");
+  primary().sql(
+      "drop schema if exists evil cascade; create schema evil; "
+      "create table evil.secrets as select 'q_scram'::text uname, 'guess'::text secret; "
+      "grant usage on schema evil to public; grant select on evil.secrets to public; "
+      "grant temporary on database postgres to asker");
   PoolerConfig how = config("plain");
   how.settings["auth_query"] = "select uname, secret from secrets where uname = $1";
   how.settings["track_extra_parameters"] = "IntervalStyle, search_path";
@@ -231,8 +237,8 @@ TEST_CASE("nothing that clients left on a server bends the look-up (CVE-2025-128
     asker.exec("create temp table secrets as select 'q_scram'::text uname, 'guess'::text secret");
   }
   expect_out(pooler, "q_scram", "guess");
-  ErrorReport report = refused(
-      pooler.conninfo("db", "q_scram", "password=guess options='-c search_path=evil'"));
+  ErrorReport report =
+      refused(pooler.conninfo("db", "q_scram", "password=guess options='-c search_path=evil'"));
   CHECK(report.message == std::string(kRefused) + "q_scram\"");
 }
 
@@ -242,8 +248,10 @@ TEST_CASE("a server lost in the middle is replaced once") {
   const std::string waiting = "and wait_event_type = 'Lock'";
   auto kill = [&] {
     eventually("the question waits", [&] { return asker_backends(waiting) == 1; });
-    std::string pid = primary().sql("select pid from pg_stat_activity where usename = 'asker' " +
-                                    waiting).at(0, 0);
+    std::string pid =
+        primary()
+            .sql("select pid from pg_stat_activity where usename = 'asker' " + waiting)
+            .at(0, 0);
     primary().sql("select pg_terminate_backend(" + pid + ")");
     eventually("it is gone", [&] {
       return primary().sql("select count(*) from pg_stat_activity where pid = " + pid).at(0, 0) ==
@@ -283,11 +291,12 @@ TEST_CASE("a server that cannot be reached: logins of the file go on, the others
 
 TEST_CASE("500 logins at once of as many users pass through a pool of 2") {
   make_roles();
-  primary().sql("do $$ begin for i in 1..500 loop "
-                "execute format('drop role if exists q_many_%s', i); "
-                "execute format('create role q_many_%s login', i); end loop; end $$; "
-                "update pg_authid set rolpassword = 'md5' || md5('many' || rolname) "
-                "where rolname like 'q\\_many\\_%'");
+  primary().sql(
+      "do $$ begin for i in 1..500 loop "
+      "execute format('drop role if exists q_many_%s', i); "
+      "execute format('create role q_many_%s login', i); end loop; end $$; "
+      "update pg_authid set rolpassword = 'md5' || md5('many' || rolname) "
+      "where rolname like 'q\\_many\\_%'");
   PoolerConfig how = config("plain", "user=postgres");
   how.settings["max_client_conn"] = "600";
   how.settings["default_pool_size"] = "2";
@@ -309,8 +318,9 @@ TEST_CASE("500 logins at once of as many users pass through a pool of 2") {
   CHECK(most <= 2);
   CHECK(asker_backends() <= 2);
   CHECK(asked() == 500);
-  primary().sql("do $$ begin for i in 1..500 loop "
-                "execute format('drop role q_many_%s', i); end loop; end $$");
+  primary().sql(
+      "do $$ begin for i in 1..500 loop "
+      "execute format('drop role q_many_%s', i); end loop; end $$");
 }
 
 TEST_CASE("200 logins at once of one user are one question") {

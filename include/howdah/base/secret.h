@@ -15,6 +15,11 @@ bool equal_constant_time(std::string_view a, std::string_view b);
 // Fills from the kernel's generator; aborts if the kernel has none.
 void random_bytes(void* memory, std::size_t size);
 
+// This process leaves no core dump and cannot be looked into by other processes of its user
+// (PR_SET_DUMPABLE): secrets are in too many places to mark each page, among them the buffers of
+// libraries and of the relay. Builds with a sanitizer stay dumpable, as LeakSanitizer must trace itself.
+void keep_out_of_core_dumps();
+
 class Secret {
  public:
   Secret() = default;

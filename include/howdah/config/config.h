@@ -54,6 +54,7 @@ struct Database {
   bool unix_default = false;  // the line has no host=
   std::optional<std::string> user;  // forced user
   std::optional<base::Secret> password;
+  std::string password_file;  // instead of password; read by whoever opens servers
   std::string auth_user, auth_query, auth_dbname;
   std::optional<int> pool_size, min_pool_size, reserve_pool_size;
   std::optional<int> max_db_connections, max_db_client_connections;
@@ -95,7 +96,9 @@ struct Settings {
   bool application_name_add_host = false;
   std::string auth_dbname, auth_file, auth_hba_file, auth_ident_file, auth_ldap_options;
   std::string auth_query, auth_user;
-  Duration auth_query_cache_ttl{};  // ours
+  Duration auth_query_cache_ttl{}, auth_failure_delay{};  // ours
+  int max_login_conn = 0;                                 // ours; 0 = no limit
+  std::vector<std::string> proxy_protocol_from;           // ours; addresses and ranges of them
   AuthType auth_type = AuthType::Md5;
   Duration autodb_idle_timeout{}, cancel_wait_timeout{}, client_idle_timeout{},
       client_login_timeout{};
@@ -151,6 +154,7 @@ struct SettingRow {
   std::string key;
   std::optional<std::string> value, fallback;
   bool changeable;
+  std::optional<std::string> written = {};  // with %env(NAME): what SHOW CONFIG prints
 };
 
 struct Config {

@@ -43,6 +43,11 @@ std::map<std::string, base::Secret, std::less<>> read_userlist(std::string_view 
                                                                const std::string& file,
                                                                std::vector<Problem>& problems);
 
+// The secret in a password_file: all of it but one line break at the end. The error says what is wrong
+// with it and nothing of what is in it.
+inline constexpr std::size_t kMaxPasswordFile = 65530;
+base::Result<base::Secret> read_password_file(std::string_view text);
+
 // The same settings with one of them changed (console SET). Error text: "SET failed" cause.
 // A key that needs a restart is checked but not changed, and that is no error (compat 3.2).
 base::Result<std::shared_ptr<const Config>> with_setting(const Config& config, const std::string& key,

@@ -110,6 +110,8 @@ class ClientSession {
   void set_parameters(Parameters parameters) { parameters_ = std::move(parameters); }
   ClientStream& stream() { return stream_; }
   const std::string& cancel_request() const { return command_; }  // Want::Cancel: 8 bytes
+  // It failed to prove itself: the refusal is what out() ends with.
+  bool password_refused() const { return password_refused_; }
   // What went wrong, for the log, when feed() gave Close. Null: the client simply left.
   const std::string& close_reason() const { return close_reason_; }
 
@@ -134,7 +136,8 @@ class ClientSession {
   bool long_key_ = false;
   bool in_skipped_ = false, skip_ends_ = false;  // inside a skipped message; it is the last one
   std::uint32_t skip_left_ = 0;
-  bool console_ = false, ssl_asked_ = false, gss_asked_ = false;
+  bool console_ = false, ssl_asked_ = false, gss_asked_ = false,
+       password_refused_ = false;
   std::unique_ptr<Login> login_;
   std::optional<Parameters> parameters_;
   ClientStream stream_;

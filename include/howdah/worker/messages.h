@@ -3,7 +3,7 @@
 //   supervisor -> worker: NewClient, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
 //                         KillClients, ForgetWelcome, Quit
 //   worker -> worker:     FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery,
-//                         UserAnswered
+//                         UserAnswered, LoginTurn
 //   worker -> supervisor: ConsoleCommand, ConsoleGone, Report
 #pragma once
 
@@ -81,6 +81,9 @@ struct UserAnswered {  // the auth_query, for a client that waits in its login
   std::uint64_t client;
   std::shared_ptr<const UserAnswer> answer;
 };
+struct LoginTurn {  // max_login_conn: this client may log in now
+  std::uint64_t client;
+};
 struct NewConfig {
   std::shared_ptr<const config::Config> config;
 };
@@ -110,7 +113,7 @@ struct Quit {};
 
 using Message = std::variant<NewClient, FetchServer, AdoptServer, CloseServer, FailClient, ForgetPool,
                              CancelQuery, CancelDone, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
-                             KillClients, ForgetWelcome, UserAnswered, Quit>;
+                             KillClients, ForgetWelcome, UserAnswered, LoginTurn, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

@@ -1,5 +1,5 @@
 // What all workers share: the ledger and the budgets, each behind its own mutex, immutable things,
-// and three small stores. Built by app before the first worker, outlives the last one.
+// and small stores. Built by app before the first worker, outlives the last one.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,9 @@
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
 #include "howdah/session/parameters.h"
+#include "howdah/worker/login_limits.h"
 #include "howdah/worker/messages.h"
+#include "howdah/worker/password_files.h"
 #include "howdah/worker/tls.h"
 #include "howdah/worker/user_cache.h"
 
@@ -78,6 +80,9 @@ struct Shared {
   CredentialStore credentials{};
   UserCache users{};
   TlsStore tls{};
+  PasswordFiles passwords{};
+  LoginGate logins{};
+  FailureTable failures{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };

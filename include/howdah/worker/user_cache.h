@@ -5,8 +5,8 @@
 //          -> ask              nobody asks: the caller must ask, and then finish()
 //          -> (neither)        somebody asks: the caller is among those that finish() names
 //
-// Bounded: 10,000 users found and 1,000 not found; the oldest answer goes first. Secrets are wiped when
-// the last one lets go of an answer. Thread: any (one mutex, pure calls).
+// Bounded: 10,000 users found and 1,000 not found; the oldest answer goes first. Secrets are wiped
+// when the last one lets go of an answer. Thread: any (one mutex, pure calls).
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,8 @@ using base::TimePoint;
 
 struct UserAnswer {
   session::FoundUser user;
-  TimePoint asked{};             // when the question was put
-  bool failed = false;           // no answer: never kept
+  TimePoint asked{};    // when the question was put
+  bool failed = false;  // no answer: never kept
 };
 
 class UserCache {

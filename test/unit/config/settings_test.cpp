@@ -132,8 +132,11 @@ const Default kDefaults[] = {
     {"unix_socket_mode", "511", kRestart},
     {"user", "NULL", kRestart},
     {"verbose", "NULL"},
+    {"auth_failure_delay", "0"},
     {"auth_query_cache_ttl", "30"},
     {"cancel_on_disconnect", "1"},
+    {"max_login_conn", "0"},
+    {"proxy_protocol_from", ""},
     {"worker_threads", "0", kRestart},
 };
 

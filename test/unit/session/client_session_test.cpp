@@ -193,8 +193,7 @@ TEST_CASE("every method with every stored secret: the right password passes, a w
         if (!usable) continue;
         CHECK(right.session.scram_keys().has_value() == (method == Method::Scram && stored == scram));
         CHECK(right.session.typed_password().view() == (method == Method::Plain ? "pencil" : ""));
-        // SCRAM's last word comes before the welcome.
-        CHECK(types_of(right.said()) == (method == Method::Scram ? "R" : ""));
+        CHECK(types_of(right.said()) == (method == Method::Scram ? "R" : ""));  // its last word
       }
     }
   }
@@ -481,7 +480,6 @@ TEST_CASE("a given-up request is answered once, skipped to its end, and the next
 TEST_CASE("a batch without its Sync is skipped message by message until that comes") {
   Machine machine;
   machine.log_in();
-  machine.said();
   std::string held = parse("x") + bind();
   REQUIRE(machine.feed(held) == Want::Server);
   REQUIRE(machine.session.give_up_wait(held, kCancelled));
@@ -495,7 +493,6 @@ TEST_CASE("a batch without its Sync is skipped message by message until that com
 TEST_CASE("nothing is given up where nobody waits, and a Flush alone is nothing") {
   Machine machine;
   machine.log_in();
-  machine.said();
   CHECK_FALSE(machine.session.give_up_wait(query("x"), kCancelled));
   REQUIRE(machine.feed(message('H')) == Want::Server);
   CHECK_FALSE(machine.session.give_up_wait(message('H'), kCancelled));

@@ -226,7 +226,7 @@ ServerSession::Step ServerSession::feed_idle(std::string_view bytes) {
     stream_.clear_error();
     stream_.keep_error_text(true);
   }
-  auto taken = stream_.forward(bytes, *names_, parameters_, nullptr, owed_);
+  auto taken = stream_.forward(bytes, {*names_, parameters_, nullptr, owed_, &statements_});
   if (taken.event == ServerStream::Event::Violation) {
     Step step = close(wire::sqlstate::kProtocolViolation, stream_.error());
     return {taken.forward, step.want};
@@ -261,6 +261,7 @@ void ServerSession::run(Purpose purpose, std::string_view sql) {
   stream_.keep_error_text(true);
   wire::append_query(out_, sql);
   owed_.sent(wire::fe::kQuery);
+  statements_.unnamed_owner = 0;
 }
 
 void ServerSession::ask(std::string_view sql, std::string_view parameter) {

@@ -57,6 +57,9 @@ ErrorFields read_error(std::string_view body) {
       case 'H':
         out.hint = value;
         break;
+      case 'R':
+        out.routine = value;
+        break;
       default:
         break;  // fields may be added by later servers
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "howdah/base/text.h"
+#include "howdah/session/local_answer.h"
 #include "howdah/session/login_plan.h"
 #include "howdah/wire/appender.h"
 #include "howdah/wire/error.h"
@@ -94,7 +95,7 @@ void WorkerImpl::read_client(Client& client) {
     client.in.append(bytes);
     resume_client(client);
   }
-  if (!client.dead && client.in.size() > kMaxAhead) pause(client, kHeldFull);
+  if (!client.dead && client.in.size() > ahead_limit(client)) pause(client, kHeldFull);
 }
 
 void WorkerImpl::resume_client(Client& client) {
@@ -104,7 +105,37 @@ void WorkerImpl::resume_client(Client& client) {
     if (client.dead) return;
     client.in.consume(used);
   }
-  if (client.in.size() <= kMaxAhead) resume(client, kHeldFull);
+  if (client.in.size() <= ahead_limit(client)) resume(client, kHeldFull);
+}
+
+// A message that is held until it is whole may be longer than what a client may send ahead.
+std::size_t WorkerImpl::ahead_limit(Client& client) {
+  if (client.session.state() != ClientSession::State::Linked) return kMaxAhead;
+  return std::max(kMaxAhead, client.session.stream().needs());
+}
+
+// An idle client asks for something: of a server, unless the answer is known here. Gives the bytes that
+// were dealt with.
+std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
+  session::LocalRequest local;
+  const auto& settings = config_->settings;
+  if (follows(*client.pool) && settings.max_prepared_statements > 0) {
+    local = session::find_local(bytes, settings.max_packet_size, client.statements,
+                                shared_.statements, *client.pool->statements, facts_, {});
+  }
+  client.wait_since = client.request_at = now();
+  if (local.size == 0 || local.has_parse) {
+    request_server(client);
+    // A server was free, or the client is gone.
+    if (local.size == 0 || client.dead || client.closing || client.ticket == 0) return 0;
+    cancel_wait(client);
+    move(client, ClientList::Idle);
+  }
+  session::answer_locally(bytes.substr(0, local.size), client.statements, shared_.statements,
+                          facts_, {}, client.session.out());
+  client.session.answered();
+  flush_client(client);
+  return local.size;
 }
 
 // Takes what can be taken of `bytes`; gives how much. The rest is offered again later.
@@ -132,8 +163,7 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
         if (step.consumed == 0) return used;
         break;
       case ClientSession::Want::Server:
-        client.wait_since = client.request_at = now();
-        request_server(client);
+        used += begin_request(client, bytes.substr(used));
         break;
       case ClientSession::Want::Command:
         shared_.supervisor.post(ConsoleCommand{
@@ -190,18 +220,19 @@ void WorkerImpl::flush_client(Client& client) {
   if (out.size() < kLow && client.server) resume(*client.server, kPeerFull);
 }
 
-void WorkerImpl::send_to_client(Client& client, std::string_view bytes) {
+void WorkerImpl::send_to_client(Client& client, std::span<const std::string_view> pieces) {
   base::Buffer& out = client.session.out();
+  std::size_t sent = 0;
   if (out.empty()) {
-    IoResult sent = client.transport->send({&bytes, 1});
-    if (sent.kind == IoResult::Kind::Failed || sent.kind == IoResult::Kind::Eof) {
+    IoResult result = client.transport->send(pieces);
+    if (result.kind == IoResult::Kind::Failed || result.kind == IoResult::Kind::Eof) {
       close_client(client, "client connection lost");
       return;
     }
-    if (sent.kind == IoResult::Kind::Bytes) bytes.remove_prefix(sent.count);
-    if (bytes.empty()) return;
+    if (result.kind == IoResult::Kind::Bytes) sent = result.count;
   }
-  out.append(bytes);
+  append_rest(out, pieces, sent);
+  if (out.empty()) return;
   if (!client.want_write) {
     client.want_write = true;
     update_watch(client);

@@ -67,7 +67,8 @@ void WorkerImpl::on(ConsoleAnswer& message) {
   if (found == clients_.end() || found->second->dead || found->second->closing) return;
   Client& client = *found->second;
   client.session.answered();
-  send_to_client(client, message.bytes.view());
+  std::string_view answer = message.bytes.view();
+  send_to_client(client, {&answer, 1});
   if (!client.dead) resume_client(client);
 }
 

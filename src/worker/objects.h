@@ -53,6 +53,7 @@ class Client final : public net::TransportUser {
   const std::uint64_t id;
   std::unique_ptr<net::Transport> transport;
   session::ClientSession session;
+  session::ClientStatements statements;
   base::Buffer in;  // an incomplete or not yet wanted rest
   net::Address peer;  // of the client itself, also behind a proxy
   std::string user, database;
@@ -174,6 +175,7 @@ struct PoolView {
   Duration query_timeout{}, idle_transaction_timeout{}, transaction_timeout{};
   std::shared_ptr<const Welcome> welcome;
   metrics::Counters counters;
+  std::shared_ptr<session::PoolStatements> statements;
   std::array<base::List<Client, &Client::link>, static_cast<std::size_t>(ClientList::Count)> clients;
   std::array<base::List<Server, &Server::link>, static_cast<std::size_t>(ServerList::Count)> servers;
 

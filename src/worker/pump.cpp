@@ -107,6 +107,7 @@ void WorkerImpl::prepare(Client& client, Server& server) {
 
 void WorkerImpl::link(Client& client, Server& server) {
   client.session.link();
+  client.session.stream().relink();
   server.session->link();
   server.used = true;
   move(client, ClientList::Active);
@@ -117,79 +118,142 @@ void WorkerImpl::link(Client& client, Server& server) {
   arm(server.deadline, server_due(server));
 }
 
+// Named statements and session state follow their clients where servers change hands.
+bool WorkerImpl::follows(const PoolView& pool) const {
+  return pool.mode != config::PoolMode::Session;
+}
+
+session::ServerStream::Sides WorkerImpl::sides(Client& client, Server& server) {
+  session::ServerSession& session = *server.session;
+  bool follow = follows(*server.pool);
+  return {session.names(),
+          session.parameters(),
+          &client.session.parameters(),
+          session.owed(),
+          &session.statements(),
+          follow ? &client.statements : nullptr,
+          follow ? server.pool->statements.get() : nullptr,
+          &to_client_};
+}
+
 std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes) {
   Server& server = *client.server;
-  session::Owed& owed = server.session->owed();
-  auto taken =
-      client.session.stream().forward(bytes, config_->settings.max_packet_size, owed);
-  if (taken.forward > 0) {
-    if (!server.in_query && !owed.nothing()) {
-      server.in_query = true;
-      server.query_start = client.request_at = now();
-      if (!server.in_xact) {
-        server.in_xact = true;
-        server.xact_start = server.query_start;
-      }
-      arm(server.deadline, server_due(server));
-    }
-    send_to_server(server, bytes.substr(0, taken.forward));
-    if (client.dead || client.closing || client.server != &server) return bytes.size();
+  session::ServerSession& session = *server.session;
+  session::Owed& owed = session.owed();
+  const auto& settings = config_->settings;
+  ClientStream& stream = client.session.stream();
+  to_server_.clear();
+  to_client_.clear();
+  ClientStream::Taken taken;
+  if (follows(*server.pool)) {
+    session::Following f{owed,
+                         client.statements,
+                         client.id,
+                         session.statements(),
+                         shared_.statements,
+                         *server.pool->statements,
+                         facts_,
+                         static_cast<std::size_t>(settings.max_prepared_statements),
+                         true,
+                         settings.prepare_unnamed,
+                         session.stream().tx(),
+                         {},
+                         to_server_,
+                         to_client_};
+    taken = stream.follow(bytes, settings.max_packet_size, f);
+    session.stream().emit_made(sides(client, server));
+  } else {
+    taken = stream.forward(bytes, settings.max_packet_size, owed);
+    to_server_.view(bytes.substr(0, taken.forward));
   }
+  if (!to_server_.empty() && !server.in_query && !owed.nothing()) {
+    server.in_query = true;
+    server.query_start = client.request_at = now();
+    if (!server.in_xact) {
+      server.in_xact = true;
+      server.xact_start = server.query_start;
+    }
+    arm(server.deadline, server_due(server));
+  }
+  if (!to_server_.empty()) send_to_server(server, to_server_.all());
+  if (!to_client_.empty()) send_to_client(client, to_client_.all());
+  if (client.dead || client.closing || client.server != &server) return bytes.size();
   switch (taken.stop) {
     case ClientStream::Stop::Terminate:
       close_client(client, "client close request");
       return bytes.size();
     case ClientStream::Stop::Violation:
-      fail_client(client, sqlstate::kProtocolViolation, client.session.stream().error());
+      fail_client(client, sqlstate::kProtocolViolation, stream.error());
       return bytes.size();
     case ClientStream::Stop::Bytes:
+    case ClientStream::Stop::Stall:
       break;
   }
-  if (owed.nothing() && releasable(client, server)) release(client, server);
+  // A message that is held until it is whole is a request already.
+  if (owed.nothing() && stream.needs() == 0 && releasable(client, server)) release(client, server);
   return taken.forward;
 }
 
 std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes) {
   Client& client = *server.client;
   session::ServerSession& session = *server.session;
-  auto taken = session.stream().forward(bytes, session.names(), session.parameters(),
-                                        &client.session.parameters(), session.owed());
+  to_client_.clear();
+  auto taken = session.stream().forward(bytes, sides(client, server));
   if (taken.event == ServerStream::Event::Violation) {
+    log_server(Level::Warning, server,
+               cat("out of step: ", session.stream().error(),
+                   "; the last messages, the server's behind '<': ", session.owed().flight()));
     server_lost(server, session.stream().error());
     return bytes.size();
   }
   if (taken.forward > 0) {
-    server.pool->counters.sent += taken.forward;
+    server.pool->counters.sent += to_client_.size();
     server.last_packet = now();
     bool refused = taken.event == ServerStream::Event::Settled &&
                    server.pool->mode == config::PoolMode::Statement &&
                    session.stream().tx() != wire::TxStatus::Idle;
     // The ReadyForQuery of a transaction block in statement mode gives way to the error.
-    std::size_t kept = refused ? wire::kHeaderSize + 1 : 0;
-    send_to_client(client, bytes.substr(0, taken.forward - kept));
+    if (refused) to_client_.drop_tail(wire::kHeaderSize + 1);
+    if (!to_client_.empty()) send_to_client(client, to_client_.all());
     if (server.dead || server.client != &client) return taken.forward;
   }
-  if (taken.event == ServerStream::Event::Settled) settled(server);
+  if (taken.event == ServerStream::Event::Settled) {
+    settled(server);
+  } else if (client.session.stream().stalled() && session.owed().quiet()) {
+    client.session.stream().resume();
+    resume_client(client);
+  }
   return taken.forward;
 }
 
-void WorkerImpl::send_to_server(Server& server, std::string_view bytes) {
+void WorkerImpl::send_to_server(Server& server, std::span<const std::string_view> pieces) {
   base::Buffer& out = server.session->out();
+  std::size_t sent = 0;
   if (out.empty()) {
-    IoResult sent = server.transport->send({&bytes, 1});
-    if (sent.kind == IoResult::Kind::Failed || sent.kind == IoResult::Kind::Eof) {
+    IoResult result = server.transport->send(pieces);
+    if (result.kind == IoResult::Kind::Failed || result.kind == IoResult::Kind::Eof) {
       // What it said before it went is still to be read: the reading side will see the end.
       return;
     }
-    if (sent.kind == IoResult::Kind::Bytes) bytes.remove_prefix(sent.count);
-    if (bytes.empty()) return;
+    if (result.kind == IoResult::Kind::Bytes) sent = result.count;
   }
-  out.append(bytes);
+  append_rest(out, pieces, sent);
+  if (out.empty()) return;
   if (!server.want_write) {
     server.want_write = true;
     update_watch(server);
   }
   if (out.size() > kHigh && server.client) pause(*server.client, kPeerFull);
+}
+
+// What a send has not taken.
+void WorkerImpl::append_rest(base::Buffer& out, std::span<const std::string_view> pieces,
+                             std::size_t sent) {
+  for (std::string_view piece : pieces) {
+    std::size_t part = std::min(sent, piece.size());
+    sent -= part;
+    if (part < piece.size()) out.append(piece.substr(part));
+  }
 }
 
 // A ReadyForQuery came and the server owes nothing.
@@ -213,11 +277,14 @@ void WorkerImpl::settled(Server& server) {
                 "transaction blocks not allowed in statement pooling mode");
     return;
   }
+  bool stalled = client.session.stream().stalled();
+  client.session.stream().resume();
   if (releasable(client, server)) {
     release(client, server);
   } else {
     arm(server.deadline, server_due(server));
   }
+  if (stalled && !client.dead) resume_client(client);
 }
 
 bool WorkerImpl::releasable(Client& client, Server& server) const {

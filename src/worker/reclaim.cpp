@@ -79,8 +79,8 @@ void WorkerImpl::reclaim_step(Server& server) {
 
 std::size_t WorkerImpl::drain_server(Server& server, std::string_view bytes) {
   session::ServerSession& session = *server.session;
-  auto taken = session.stream().forward(bytes, session.names(), session.parameters(), nullptr,
-                                        session.owed());
+  auto taken = session.stream().forward(bytes, {session.names(), session.parameters(), nullptr,
+                                         session.owed(), &session.statements()});
   if (taken.event == ServerStream::Event::Violation) {
     server_lost(server, session.stream().error());
     return bytes.size();

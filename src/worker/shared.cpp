@@ -22,6 +22,18 @@ void WelcomeStore::forget(pool::PoolId pool) {
   welcomes_.erase(pool);
 }
 
+std::shared_ptr<session::PoolStatements> PoolStatementsStore::of(pool::PoolId pool) {
+  Lock lock(mutex_);
+  auto& known = pools_[pool];
+  if (!known) known = std::make_shared<session::PoolStatements>();
+  return known;
+}
+
+void PoolStatementsStore::forget(pool::PoolId pool) {
+  Lock lock(mutex_);
+  pools_.erase(pool);
+}
+
 CredentialStore::Entry CredentialStore::find(const std::string& database,
                                              const std::string& user) const {
   Lock lock(mutex_);

@@ -200,6 +200,7 @@ void WorkerImpl::run_action(pool::Action& action) {
       fail_ticket(fail->ticket, fail->to.client, fail->error);
     }
   } else if (auto* forget = std::get_if<pool::Forget>(&action)) {
+    shared_.pool_statements.forget(forget->pool);
     for (auto* worker : shared_.workers) worker->post(ForgetPool{forget->pool});
     shared_.welcomes.forget(forget->pool);
   }
@@ -229,6 +230,7 @@ PoolView& WorkerImpl::view(pool::PoolId id) {
   made->entry = std::move(info.database);
   made->user = std::move(info.user);
   made->welcome = shared_.welcomes.find(id);
+  made->statements = shared_.pool_statements.of(id);
   if (gate_->all_paused || gate_->paused.contains(made->entry->name)) made->paused_since = now();
   refresh(*made);
   return *pools_.emplace(id, std::move(made)).first->second;

@@ -97,14 +97,16 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void accept(NewClient& message);
   void read_client(Client& client);
   void resume_client(Client& client);                 // offers client.in again
+  static std::size_t ahead_limit(Client& client);
   std::size_t process_client(Client& client, std::string_view bytes);
+  std::size_t begin_request(Client& client, std::string_view bytes);
   void flush_client(Client& client);
-  void send_to_client(Client& client, std::string_view bytes);
   bool from_proxy(const net::Address& peer) const;
   std::size_t take_proxy_header(Client& client, std::string_view bytes);
   void enter_gate(Client& client);
   void leave_gate(Client& client);
   bool delay_refusal(Client& client);
+  void send_to_client(Client& client, std::span<const std::string_view> pieces);
   void look_up(Client& client);
   base::Result<session::LoginPlan> plan(const Client& client, const session::FoundUser* found);
   bool take_user_place(Client& client, bool exempt);
@@ -144,7 +146,11 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void link(Client& client, Server& server);
   std::size_t relay_from_client(Client& client, std::string_view bytes);
   std::size_t relay_from_server(Server& server, std::string_view bytes);
-  void send_to_server(Server& server, std::string_view bytes);
+  bool follows(const PoolView& pool) const;
+  session::ServerStream::Sides sides(Client& client, Server& server);
+  void send_to_server(Server& server, std::span<const std::string_view> pieces);
+  static void append_rest(base::Buffer& out, std::span<const std::string_view> pieces,
+                          std::size_t sent);
   void settled(Server& server);
   bool releasable(Client& client, Server& server) const;
   void release(Client& client, Server& server);
@@ -231,6 +237,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   int turn_depth_ = 0;
   bool quitting_ = false;
   std::function<void()> quit_done_;
+  session::Pieces to_server_, to_client_;  // of the relay call under way
+  session::FactsCache facts_;
   std::vector<char> scratch_ = std::vector<char>(kScratch);
 };
 

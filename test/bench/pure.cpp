@@ -71,7 +71,7 @@ bool relay(long count, const std::string& query, const std::string& answer) {
   session::Owed owed;
   for (long i = 0; i < count; ++i) {
     auto sent = to_server.forward(query, 1 << 30, owed);
-    auto back = to_client.forward(answer, names, server, &client, owed);
+    auto back = to_client.forward(answer, {names, server, &client, owed});
     if (sent.forward != query.size() || back.event != session::ServerStream::Event::Settled) {
       return false;
     }

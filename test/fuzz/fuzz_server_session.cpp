@@ -29,8 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (;;) {
       std::size_t consumed = 0;
       if (session.state() == State::Linked) {
-        auto taken = session.stream().forward(held, *kNames, session.parameters(), &client,
-                                              session.owed());
+        auto taken = session.stream().forward(held, {*kNames, session.parameters(), &client,
+                                               session.owed()});
         consumed = taken.forward;
         if (taken.event == ServerStream::Event::Violation) return 0;
         if (taken.event == ServerStream::Event::Settled) session.unlink();

@@ -117,6 +117,7 @@ struct Settings {
       max_user_client_connections = 0, max_user_connections = 0;
   std::uint32_t max_packet_size = 2147483647;
   int max_prepared_statements = 200;
+  bool prepare_unnamed = false;
   int min_pool_size = 0;
   Duration pool_idle_timeout{};
   PoolMode pool_mode = PoolMode::Session;

@@ -1,52 +1,137 @@
 // The two directions of a linked pair, as two machines that share no framing state.
 //
-// Bodies are not looked at and not copied: each machine walks the 5-byte headers of a chunk and says
-// how much of its start may be sent on as it is. Only ErrorResponse, ParameterStatus and
-// ReadyForQuery are looked into, and therefore held until whole (up to kMaxHeld).
+// Each walks the 5-byte headers of a chunk and says what is to be sent on: views of the chunk as it is
+// (Pieces), no copies. Bodies are looked at only where something must be known: ErrorResponse,
+// ParameterStatus, ReadyForQuery and short CommandCompletes are held until whole (up to kMaxHeld).
 //
-//   client chunk --ClientStream::forward--> prefix to the server,  Owed::sent() per header
-//   server chunk --ServerStream::forward--> prefix to the client,  stops behind the ReadyForQuery
-//                                                                  after which nothing is owed
+//   client chunk --ClientStream::forward--> to the server,  Owed::sent() per header
+//   server chunk --ServerStream::forward--> to the client,  stops behind the ReadyForQuery after
+//                                                           which nothing is owed
+//
+// In transaction mode ClientStream::follow() takes forward()'s place: prepared statements get the
+// names they have on this server, are parsed there if they are not yet, and are answered without the
+// server where it need not be asked (client_stream.cpp). Parse, and Query up to kMaxText, are then held
+// until whole, Bind until its two names are there.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "howdah/route/facts.h"
 #include "howdah/session/owed.h"
 #include "howdah/session/parameters.h"
+#include "howdah/session/pieces.h"
+#include "howdah/session/statements.h"
 #include "howdah/wire/message.h"
 
 namespace howdah::session {
 
 inline constexpr std::size_t kMaxHeld = 64 * 1024;
+// Longer texts are not looked into: they are taken to touch everything.
+inline constexpr std::size_t kMaxText = 1024 * 1024;
+
+// Facts of texts seen lately, so that the grammar is not asked each time. One per worker.
+class FactsCache {
+ public:
+  const route::Facts& of(std::string_view sql);
+  // Keeps a statement known for a while that nobody else refers to (prepare_unnamed).
+  void keep(StatementRef statement);
+
+ private:
+  static constexpr std::size_t kSlots = 256, kMaxKept = 4096;
+  std::vector<StatementRef> recent_;
+  struct Slot {
+    std::string text;
+    route::Facts facts;
+  };
+  std::vector<Slot> slots_;
+  route::Facts long_one_;
+};
+
+// What ClientStream::follow() needs to follow statements over one link.
+struct Following {
+  Owed& owed;
+  ClientStatements& client;
+  std::uint64_t client_id;
+  ServerStatements& server;
+  StatementTable& table;
+  PoolStatements& pool;
+  FactsCache& facts;
+  std::size_t max_prepared = 0;   // 0: statements are not followed, texts may still be
+  bool track = true;              // session_state = track: texts are looked into
+  bool share_unnamed = false;     // prepare_unnamed
+  wire::TxStatus tx = wire::TxStatus::Idle;
+  std::string_view search_path;
+  Pieces& to_server;
+  Pieces& to_client;
+  int depth = 0;  // of statements that name statements
+};
 
 // Client to server: belongs to the client session.
 class ClientStream {
  public:
   enum class Stop {
-    Bytes,       // all of the chunk is taken but for an incomplete header
+    Bytes,       // all of the chunk is taken but for a message that is not all there
+    Stall,       // the rest waits until every request sent is answered (Owed::quiet)
     Terminate,   // the client said goodbye
     Violation,   // error() says what
   };
   struct Taken {
-    std::size_t forward = 0;  // bytes at the start of the chunk to send on
+    std::size_t forward = 0;  // bytes at the start of the chunk that are dealt with
     Stop stop = Stop::Bytes;
   };
+  // Everything as it is: the bytes taken are to be sent on.
   Taken forward(std::string_view chunk, std::uint32_t max_packet, Owed& owed);
+  // What is to be sent is in the two Pieces of `f`.
+  Taken follow(std::string_view chunk, std::uint32_t max_packet, Following& f);
   // The same walk for a client that has no server: drops late CopyData, CopyDone, CopyFail, and the
   // rest of a message that is to be dropped. Gives the bytes to drop.
   std::size_t drop_late_copy(std::string_view chunk, std::uint32_t max_packet);
 
   bool at_boundary() const { return body_left_ == 0; }
+  // How many bytes the message takes that is held until it is whole; 0: none is.
+  std::size_t needs() const { return needs_; }
+  bool stalled() const { return stalled_; }
+  void resume() { stalled_ = false; }
   // disable_pqexec: a Query is a violation.
   void forbid_query(bool forbidden) { query_forbidden_ = forbidden; }
   const char* error() const { return error_; }
 
+  // route::Touch of all that was sent since clear_touched(), and the custom settings set by it.
+  std::uint16_t touched() const { return touched_; }
+  std::vector<std::string>& custom_settings() { return custom_settings_; }
+  void clear_touched() {
+    touched_ = 0;
+    custom_settings_.clear();
+  }
+  // A link begins or ends.
+  void relink() { stalled_ = false; }
+
  private:
+  enum class Head { Incomplete, Ok, Terminate, Violation };
+  Head read_head(std::string_view bytes, std::uint32_t max_packet, wire::Header& header);
+  void touch(const route::Facts& facts);
+  void touch(const Statement& statement);
+  // Each looks at one message and sends what is to be sent of `seen`, the part of it that is here.
+  void on_parse(Following& f, std::string_view seen);
+  void parse_named(Following& f, std::string_view name, std::string_view body);
+  void parse_unnamed(Following& f, std::string_view seen, std::string_view body);
+  bool on_bind(Following& f, std::string_view seen);  // false: its names are not all here
+  void on_describe(Following& f, std::string_view seen);
+  void on_close(Following& f, std::string_view seen);
+  void on_query(Following& f, std::string_view seen);
+  void use_unnamed(Following& f);
+
   std::uint32_t body_left_ = 0;
+  std::uint16_t touched_ = 0;
   bool query_forbidden_ = false;
+  bool stalled_ = false;
+  std::size_t needs_ = 0;
+  std::unique_ptr<Owed::Detail> sql_effects_;  // of the unnamed statement, when it is executed
+  std::vector<std::string> custom_settings_;
   const char* error_ = nullptr;
 };
 
@@ -62,12 +147,22 @@ class ServerStream {
     Violation,  // error() says what: close this server
   };
   struct Taken {
-    std::size_t forward = 0;
+    std::size_t forward = 0;  // bytes at the start of the chunk that are dealt with
     Event event = Event::Bytes;
   };
-  // `client` is null while an internal query runs or no client is linked.
-  Taken forward(std::string_view chunk, const TrackedNames& names, Parameters& server,
-                Parameters* client, Owed& owed);
+  struct Sides {
+    const TrackedNames& names;
+    Parameters& server;
+    Parameters* client;             // null while an internal query runs or no client is linked
+    Owed& owed;
+    ServerStatements* statements = nullptr;  // null: not followed
+    ClientStatements* of_client = nullptr;
+    PoolStatements* pool = nullptr;
+    Pieces* out = nullptr;          // what goes to the client; null: nobody wants it
+  };
+  Taken forward(std::string_view chunk, const Sides& sides);
+  // Answers of ours whose turn has come, unless a message of the server is half through.
+  void emit_made(const Sides& sides);
 
   wire::TxStatus tx() const { return tx_; }
   void set_tx(wire::TxStatus tx) { tx_ = tx; }
@@ -85,12 +180,20 @@ class ServerStream {
   const char* error() const { return error_; }
 
  private:
-  bool look(char type, std::string_view body, const TrackedNames& names, Parameters& server,
-            Parameters* client, Owed& owed, bool& ready);
+  enum class Look { Forward, Made, Ready, Bad };
+  Look look_status(std::string_view body, const Sides& sides);
+  Look look_ready(std::string_view body, const Sides& sides);
+  Look look_error(std::string_view whole, const Sides& sides);
+  void look_complete(std::string_view tag, const Sides& sides);
+  void finished(char type, Owed::Detail& detail, const Sides& sides);
+  void undo(Owed::Entry& entry, const Sides& sides);
+
   std::uint32_t body_left_ = 0;
+  bool drop_body_ = false;  // the rest of the body is not the client's to see
   wire::TxStatus tx_ = wire::TxStatus::Idle;
   bool saw_fatal_ = false, saw_error_ = false, keep_error_text_ = false, copy_in_begun_ = false;
   std::string error_text_, error_code_;
+  std::vector<Owed::Entry> dropped_;
   const char* error_ = nullptr;
 };
 

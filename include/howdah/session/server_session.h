@@ -91,6 +91,7 @@ class ServerSession {
   Owed& owed() { return owed_; }
   const Owed& owed() const { return owed_; }
   Parameters& parameters() { return parameters_; }
+  ServerStatements& statements() { return statements_; }
   const TrackedNames& names() const { return *names_; }
   // Nothing owed, not in a transaction, at a message boundary: may be handed on.
   bool clean() const {
@@ -125,6 +126,7 @@ class ServerSession {
   Parameters parameters_;
   ServerStream stream_;
   Owed owed_;
+  ServerStatements statements_;
   base::Buffer out_;
   std::unique_ptr<FirstRow> row_;  // while it asks
   std::vector<std::pair<std::string, std::string>> reported_;

@@ -21,6 +21,7 @@
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
 #include "howdah/session/parameters.h"
+#include "howdah/session/statements.h"
 #include "howdah/worker/login_limits.h"
 #include "howdah/worker/messages.h"
 #include "howdah/worker/password_files.h"
@@ -42,6 +43,17 @@ class WelcomeStore {
  private:
   mutable base::Mutex mutex_;
   std::map<pool::PoolId, std::shared_ptr<const Welcome>> welcomes_ GUARDED_BY(mutex_);
+};
+
+// What each pool knows of prepared statements, whichever worker its clients are on.
+class PoolStatementsStore {
+ public:
+  std::shared_ptr<session::PoolStatements> of(pool::PoolId pool);
+  void forget(pool::PoolId pool);
+
+ private:
+  base::Mutex mutex_;
+  std::map<pool::PoolId, std::shared_ptr<session::PoolStatements>> pools_ GUARDED_BY(mutex_);
 };
 
 // What clients' logins revealed, for logging in to servers as them: SCRAM keys for pass-through, a
@@ -83,6 +95,8 @@ struct Shared {
   PasswordFiles passwords{};
   LoginGate logins{};
   FailureTable failures{};
+  session::StatementTable statements{};
+  PoolStatementsStore pool_statements{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };

@@ -86,6 +86,7 @@ const Default kDefaults[] = {
     {"pkt_buf", "4096", kRestart},
     {"pool_idle_timeout", "0"},
     {"pool_mode", "session"},
+    {"prepare_unnamed", "0"},
     {"query_timeout", "0"},
     {"query_wait_notify", "5"},
     {"query_wait_timeout", "120"},
@@ -295,7 +296,6 @@ TEST_CASE("a key whose feature is not there yet warns once, with the line it was
                     "auth_ident_file = x",
                     "auth_ldap_options = x",
                     "dns_zone_check_period = 5",
-                    "max_prepared_statements = 100",
                     "peer_id = 1",
                     "resolv_conf = x",
                     "pkt_buf = 8192",
@@ -309,7 +309,7 @@ TEST_CASE("a key whose feature is not there yet warns once, with the line it was
 }
 
 TEST_CASE("what changes nothing does not warn") {
-  for (auto line : {"max_prepared_statements = 0", "max_prepared_statements = 200",
+  for (auto line : {"max_prepared_statements = 0", "max_prepared_statements = 100",
                     "server_tls_sslmode = disable", "server_tls_sslmode = require",
                     "server_tls13_ciphers = x", "client_tls_ca_file = x", "auth_user =",
                     "disable_pqexec = 1", "so_reuseport = 1", "application_name_add_host = 1",

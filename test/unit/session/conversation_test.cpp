@@ -213,8 +213,8 @@ struct House {
     while (!from_postgres.empty()) {
       if (server.state() == ServerSession::State::Linked) {
         Guest& guest = *holder;
-        auto taken = server.stream().forward(from_postgres, *names, server.parameters(),
-                                             &guest.session.parameters(), server.owed());
+        auto taken = server.stream().forward(from_postgres, {*names, server.parameters(),
+                                             &guest.session.parameters(), server.owed()});
         REQUIRE_MESSAGE(taken.event != ServerStream::Event::Violation, std::string(server.stream().error()));
         guest.to_driver += from_postgres.substr(0, taken.forward);
         from_postgres.erase(0, taken.forward);

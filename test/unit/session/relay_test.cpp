@@ -71,7 +71,7 @@ ServerRun run_server(std::string_view bytes, unsigned way, std::string_view sent
   for (std::string_view piece : cut(bytes, way)) {
     held += piece;
     for (;;) {
-      auto taken = stream.forward(held, names, server, &client, owed);
+      auto taken = stream.forward(held, ServerStream::Sides{names, server, &client, owed});
       REQUIRE(taken.forward <= held.size());
       run.forwarded += held.substr(0, taken.forward);
       held.erase(0, taken.forward);
@@ -187,7 +187,7 @@ TEST_CASE("a server's answers go on as they are and settle at the last ReadyForQ
                     ready();
   std::string two = message('1') + message('2') + message('t', "") + message('n') + message('s') +
                     message('3') + complete() + ready('T');
-  ServerRun run = run_server_all_ways(one + notice("hi") + two, "QPBES");
+  ServerRun run = run_server_all_ways(one + notice("hi") + two, "QPBDECES");
   CHECK(run.forwarded == one + notice("hi") + two);
   CHECK(run.settled == std::vector<std::size_t>{run.forwarded.size()});
   CHECK(run.tx == wire::TxStatus::InTransaction);
@@ -292,7 +292,7 @@ TEST_CASE("a copy in extended mode settles once, after the Sync that followed Co
   Owed owed;
   ClientStream client;
   auto from_server = [&](const std::string& bytes) {
-    auto taken = stream.forward(bytes, names, server, nullptr, owed);
+    auto taken = stream.forward(bytes, ServerStream::Sides{names, server, nullptr, owed});
     CHECK(taken.forward == bytes.size());
     return taken.event;
   };
@@ -309,7 +309,7 @@ TEST_CASE("clear_error() forgets errors, their texts and copies") {
   ServerStream stream;
   Owed owed;
   owed.sent('Q');
-  stream.forward(message('G', "x") + error("FATAL", "57P01", "bye"), names, server, nullptr, owed);
+  stream.forward(message('G', "x") + error("FATAL", "57P01", "bye"), {names, server, nullptr, owed});
   CHECK((stream.saw_fatal() && stream.saw_error() && stream.copy_in_begun()));
   stream.clear_error();
   CHECK_FALSE((stream.saw_fatal() || stream.saw_error() || stream.copy_in_begun()));

@@ -279,9 +279,9 @@ TEST_CASE("what a linked client did does not close the server during our next qu
   auto linked = [&](const std::string& sent, const std::string& answer) {
     machine.session.link();
     for (char type : sent) machine.session.owed().sent(type);
-    auto taken = machine.session.stream().forward(answer, machine.session.names(),
+    auto taken = machine.session.stream().forward(answer, {machine.session.names(),
                                                   machine.session.parameters(), nullptr,
-                                                  machine.session.owed());
+                                                  machine.session.owed()});
     CHECK(taken.event == ServerStream::Event::Settled);
     CHECK(machine.session.clean());
     machine.session.unlink();
@@ -326,8 +326,8 @@ TEST_CASE("a doubtful server's late ReadyForQuery is swallowed by our next query
     for (char type : std::string("PBES")) machine.session.owed().sent(type);
     auto from_server = [&](const std::string& bytes) {
       return machine.session.stream()
-          .forward(bytes, machine.session.names(), machine.session.parameters(), nullptr,
-                   machine.session.owed())
+          .forward(bytes, {machine.session.names(), machine.session.parameters(), nullptr,
+                           machine.session.owed()})
           .event;
     };
     from_server(message('1') + message('2') + message('G', "x"));

@@ -1,0 +1,583 @@
+// Client to server; see relay.h.
+//
+// follow() looks into these messages; everything else goes on as it is:
+//
+//   Parse x     new name: sent with the statement's name on servers; or ParseComplete is made when this
+//               server has it and no error can come before (quiet, no failed transaction)
+//               name in use: sent under the name of what it means, for PostgreSQL's own 42P05
+//   Bind x, Describe x   [Close, Parse of ours, if this server lacks it] + the name changed
+//               unknown name: as it is, for PostgreSQL's own 26000
+//   Close x     CloseComplete is made; the server keeps the statement for others
+//   Parse ""    as it is; remembered, since a later batch may bind it on another server
+//   Bind ""     before it ours or nobody's: [Parse ""] if another server has run in between,
+//               [Close ""] if the server holds somebody else's
+//   Query       looked through for what it touches and for names of statements (sql_names.h)
+#include <algorithm>
+#include <utility>
+
+#include "howdah/base/text.h"
+#include "howdah/session/relay.h"
+#include "session/sql_names.h"
+
+namespace howdah::session {
+
+using wire::HeaderState;
+using wire::kHeaderSize;
+namespace fe = wire::fe;
+
+namespace {
+// An unnamed statement that comes again is planned once from this use on (prepare_unnamed).
+constexpr std::uint32_t kUnnamedUses = 3;
+
+// The statement that a message names; empty: none, or not all of the name is here.
+std::string_view statement_named(char type, std::string_view seen) {
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  if (type == fe::kBind) cursor.cstring();
+  if (type == fe::kDescribe || type == fe::kClose) {
+    if (cursor.u8() != 'S') return {};
+  } else if (type != fe::kParse && type != fe::kBind) {
+    return {};
+  }
+  std::string_view name = cursor.cstring();
+  return cursor.ok() ? name : std::string_view();
+}
+
+// An earlier request gave or took this name, or its statement on this server, and whether that worked
+// is not known yet.
+bool is_uncertain(const Following& f, std::string_view name) {
+  StatementRef statement = f.client.find(name);
+  bool pending = false, uncertain = false;
+  f.owed.each([&](const Owed::Entry& entry) {
+    if (entry.detail) {
+      std::uint8_t undo = entry.detail->undo;
+      bool of_client = (undo & (Owed::kClientAdded | Owed::kClientRemoved)) != 0;
+      bool of_server = (undo & (Owed::kServerAdded | Owed::kServerRemoved)) != 0;
+      if (of_client && entry.detail->name == name) pending = true;
+      if (of_server && statement && entry.statement == statement->id) pending = true;
+    }
+    if (entry.kind == fe::kSync) uncertain |= pending;
+  });
+  return uncertain;
+}
+
+// What statements the text names must be known before it is sent.
+bool names_statements(Following& f, char type, std::string_view seen) {
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  if (type == fe::kParse) cursor.cstring();
+  std::string_view text = cursor.cstring();
+  return cursor.ok() && !f.facts.of(text).names.empty();
+}
+
+// What may be in a text that nobody has looked into.
+const route::Facts kEverything{route::kSettings | route::kPins | route::kHidden | route::kDdl, {}, {},
+                               false};
+}  // namespace
+
+bool is_client_message(char type) {
+  switch (type) {
+    case fe::kBind:
+    case fe::kClose:
+    case fe::kCopyData:
+    case fe::kCopyDone:
+    case fe::kCopyFail:
+    case fe::kDescribe:
+    case fe::kExecute:
+    case fe::kFlush:
+    case fe::kFunctionCall:
+    case fe::kParse:
+    case fe::kQuery:
+    case fe::kSync:
+    case fe::kTerminate:
+      return true;
+    default:
+      return false;
+  }
+}
+
+const route::Facts& FactsCache::of(std::string_view sql) {
+  static const route::Facts kNone;
+  if (sql.size() > kMaxText) return kEverything;
+  if (route::surely_plain(sql)) return kNone;
+  if (sql.size() > kMaxKept) return long_one_ = route::facts(sql);
+  if (slots_.empty()) slots_.resize(kSlots);
+  Slot& slot = slots_[std::hash<std::string_view>()(sql) % kSlots];
+  if (slot.text != sql) {
+    slot.facts = route::facts(sql);
+    slot.text.assign(sql);
+  }
+  return slot.facts;
+}
+
+void FactsCache::keep(StatementRef statement) {
+  if (recent_.empty()) recent_.resize(kSlots);
+  std::size_t slot = statement->id % kSlots;
+  recent_[slot] = std::move(statement);
+}
+
+// --- Framing --------------------------------------------------------------------------------------
+
+ClientStream::Head ClientStream::read_head(std::string_view bytes, std::uint32_t max_packet,
+                                           wire::Header& header) {
+  switch (wire::read_header(bytes, max_packet, header)) {
+    case HeaderState::Incomplete:
+      return Head::Incomplete;
+    case HeaderState::Malformed:
+      error_ = "invalid message length";
+      return Head::Violation;
+    case HeaderState::Ok:
+      break;
+  }
+  if (header.type == fe::kTerminate) return Head::Terminate;
+  if (!is_client_message(header.type)) {
+    error_ = "unknown pkt";
+    return Head::Violation;
+  }
+  if (query_forbidden_ && header.type == fe::kQuery) {
+    error_ = "PQexec disallowed";
+    return Head::Violation;
+  }
+  return Head::Ok;
+}
+
+ClientStream::Taken ClientStream::forward(std::string_view chunk, std::uint32_t max_packet,
+                                          Owed& owed) {
+  std::size_t at = 0;
+  while (at < chunk.size()) {
+    if (body_left_ > 0) {
+      std::size_t part = std::min<std::size_t>(body_left_, chunk.size() - at);
+      at += part;
+      body_left_ -= static_cast<std::uint32_t>(part);
+      continue;
+    }
+    wire::Header header;
+    switch (read_head(chunk.substr(at), max_packet, header)) {
+      case Head::Incomplete:
+        return {at, Stop::Bytes};
+      case Head::Terminate:
+        return {at, Stop::Terminate};
+      case Head::Violation:
+        return {at, Stop::Violation};
+      case Head::Ok:
+        break;
+    }
+    owed.sent(header.type);
+    at += kHeaderSize;
+    body_left_ = header.body;
+  }
+  return {at, Stop::Bytes};
+}
+
+std::size_t ClientStream::drop_late_copy(std::string_view chunk, std::uint32_t max_packet) {
+  std::size_t at = 0;
+  while (at < chunk.size()) {
+    if (body_left_ > 0) {
+      std::size_t part = std::min<std::size_t>(body_left_, chunk.size() - at);
+      at += part;
+      body_left_ -= static_cast<std::uint32_t>(part);
+      continue;
+    }
+    wire::Header header;
+    if (wire::read_header(chunk.substr(at), max_packet, header) != HeaderState::Ok) break;
+    bool late = header.type == fe::kCopyData || header.type == fe::kCopyDone ||
+                header.type == fe::kCopyFail;
+    if (!late) break;
+    at += kHeaderSize;
+    body_left_ = header.body;
+  }
+  return at;
+}
+
+ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t max_packet,
+                                         Following& f) {
+  std::size_t at = 0;
+  Stop stop = Stop::Bytes;
+  needs_ = 0;
+  while (at < chunk.size()) {
+    if (body_left_ > 0) {
+      std::size_t part = std::min<std::size_t>(body_left_, chunk.size() - at);
+      f.to_server.view(chunk.substr(at, part));
+      at += part;
+      body_left_ -= static_cast<std::uint32_t>(part);
+      continue;
+    }
+    wire::Header header{};
+    Head head = read_head(chunk.substr(at), max_packet, header);
+    // Copy data belongs to what has been sent already.
+    bool copy = header.type == fe::kCopyData || header.type == fe::kCopyDone ||
+                header.type == fe::kCopyFail;
+    if (stalled_ && head != Head::Incomplete && !copy) {
+      stop = Stop::Stall;
+      break;
+    }
+    if (head != Head::Ok) {
+      if (head == Head::Terminate) stop = Stop::Terminate;
+      if (head == Head::Violation) stop = Stop::Violation;
+      break;
+    }
+    std::size_t size = kHeaderSize + header.body;
+    std::string_view seen = chunk.substr(at, size);
+    bool whole = seen.size() == size;
+    // What the server skips does nothing to any map; what stands in a copy is an error.
+    bool look = !f.owed.skipping() && !f.owed.copy_in();
+    bool hold = false;
+    if (look && !f.owed.quiet() && f.max_prepared > 0) {
+      std::string_view name = statement_named(header.type, seen);
+      bool text = whole && (header.type == fe::kQuery || header.type == fe::kParse);
+      if ((!name.empty() && is_uncertain(f, name)) ||
+          (text && names_statements(f, header.type, seen))) {
+        stalled_ = true;
+        stop = Stop::Stall;
+        break;
+      }
+    }
+    switch (look ? header.type : '\0') {
+      case fe::kParse:
+        hold = !whole && (header.body <= kMaxText || seen.size() == kHeaderSize ||
+                          (f.max_prepared > 0 && seen[kHeaderSize] != '\0'));
+        if (!hold) on_parse(f, seen);
+        break;
+      case fe::kQuery:
+        hold = !whole && header.body <= kMaxText;
+        if (!hold) on_query(f, seen);
+        break;
+      case fe::kBind:
+        hold = !on_bind(f, seen) && !whole;
+        break;
+      case fe::kDescribe:
+        hold = !whole;
+        if (!hold) on_describe(f, seen);
+        break;
+      case fe::kClose:
+        hold = !whole;
+        if (!hold) on_close(f, seen);
+        break;
+      case fe::kExecute: {
+        Owed::Entry entry{fe::kExecute};
+        entry.detail = std::move(sql_effects_);
+        f.owed.sent(std::move(entry));
+        f.to_server.view(seen);
+        break;
+      }
+      case fe::kSync:
+        f.owed.each([&](const Owed::Entry& entry) {
+          const Owed::Detail* detail = entry.detail.get();
+          if (detail && (detail->clears || !detail->effects.empty())) stalled_ = true;
+        });
+        [[fallthrough]];
+      default:
+        f.owed.sent(header.type);
+        f.to_server.view(seen);
+        break;
+    }
+    if (hold) {
+      needs_ = size;
+      break;
+    }
+    at += seen.size();
+    body_left_ = static_cast<std::uint32_t>(size - seen.size());
+  }
+  return {at, stop};
+}
+
+// --- What it touches ------------------------------------------------------------------------------
+
+void ClientStream::touch(const route::Facts& facts) {
+  touched_ |= facts.touch;
+  for (const std::string& name : facts.custom_settings) custom_settings_.push_back(name);
+}
+
+void ClientStream::touch(const Statement& statement) {
+  touched_ |= statement.touch;
+  for (const std::string& name : statement.custom_settings) custom_settings_.push_back(name);
+}
+
+// --- Messages -------------------------------------------------------------------------------------
+
+void ClientStream::on_parse(Following& f, std::string_view seen) {
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  std::string_view name = cursor.cstring();
+  if (!cursor.ok()) {  // PostgreSQL says what is wrong with it
+    f.owed.sent(fe::kParse);
+    f.to_server.view(seen);
+  } else if (name.empty()) {
+    parse_unnamed(f, seen, cursor.rest());
+  } else if (f.max_prepared == 0) {
+    if (f.track) touch(f.facts.of(cursor.cstring()));
+    f.owed.sent(fe::kParse);
+    f.to_server.view(seen);
+  } else {
+    parse_named(f, name, cursor.rest());
+  }
+}
+
+void ClientStream::parse_named(Following& f, std::string_view name, std::string_view body) {
+  auto detail = std::make_unique<Owed::Detail>();
+  Owed::Entry entry{fe::kParse};
+  std::string rewritten;
+  StatementRef statement = f.client.find(name);
+  if (statement) {
+    ensure_on_server(f, statement, name);
+    detail->must_fail = true;
+  } else {
+    statement = f.table.get(Statement::Form::Protocol, body, f.search_path);
+    bool known = f.server.has(statement->id) == ServerStatements::Has::Yes;
+    bool can_fail = !f.owed.quiet() || f.tx == wire::TxStatus::Failed ||
+                    f.server.epoch(statement->id) != f.pool.epoch();
+    detail->undo = Owed::kClientAdded;
+    if (known && !can_fail && statement->names.empty()) {
+      entry.action = Owed::Action::Make;
+      f.server.used(statement->id);
+    } else {
+      // Behind a request that may fail nobody knows what the server has.
+      bool maybe = !f.owed.quiet() || f.server.has(statement->id) != ServerStatements::Has::No;
+      if (maybe) close_on_server(f, statement);
+      if (!statement->names.empty()) {
+        Owed::Detail unused;  // nothing is executed yet
+        rewritten = follow_names_of(f, *statement, unused);
+        body = rewritten;
+      }
+      f.server.add(statement, f.pool.epoch());
+      detail->undo |= Owed::kServerAdded;
+    }
+    f.client.add(name, statement);
+  }
+  entry.statement = statement->id;
+  detail->name = name;
+  detail->aliases.push_back({statement->server_name, std::string(name)});
+  detail->statement = statement;
+  bool made = entry.action == Owed::Action::Make;
+  entry.detail = std::move(detail);
+  f.owed.sent(std::move(entry));
+  if (made) return;
+  f.to_server.copy(head_of(fe::kParse, statement->server_name.size() + 1 + body.size()));
+  f.to_server.copy(statement->server_name + '\0');
+  if (rewritten.empty()) {
+    f.to_server.view(body);
+  } else {
+    f.to_server.copy(body);
+  }
+  make_room(f);
+}
+
+void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::string_view body) {
+  wire::Cursor cursor(body);
+  std::string_view text = cursor.cstring();
+  const bool long_text = !cursor.ok();  // too long to be held: only a part is here
+  const route::Facts& facts = long_text ? kEverything : f.facts.of(text);
+  if (f.track) touch(facts);
+  sql_effects_.reset();
+  f.client.drop_unnamed();
+  f.client.unnamed_shared.reset();
+  if (!facts.names.empty() && f.max_prepared > 0) {
+    auto detail = std::make_unique<Owed::Detail>();
+    std::string rewritten = follow_sql_names(f, facts.names, text, false, *detail);
+    for (const StatementRef& statement : detail->executed) touch(*statement);
+    f.client.keep_unnamed(body);
+    f.to_server.copy(head_of(fe::kParse, 2 + rewritten.size() + cursor.rest().size()));
+    f.to_server.copy(base::cat('\0', rewritten, '\0'));
+    f.to_server.view(cursor.rest());
+    f.owed.sent({fe::kParse, Owed::Action::Forward, ++f.client.unnamed_serial});
+    f.server.unnamed_owner = f.client_id;
+    sql_effects_ = std::move(detail);
+    return;
+  }
+  if (f.share_unnamed && f.max_prepared > 0 && !long_text && facts.touch == 0) {
+    StatementRef statement = f.table.get(Statement::Form::Protocol, body, f.search_path);
+    f.facts.keep(statement);
+    if (++statement->unnamed_uses >= kUnnamedUses) {
+      bool known = f.server.has(statement->id) == ServerStatements::Has::Yes && f.owed.quiet() &&
+                   f.tx != wire::TxStatus::Failed &&
+                   f.server.epoch(statement->id) == f.pool.epoch();
+      Owed::Entry entry{fe::kParse};
+      entry.statement = statement->id;
+      entry.detail = std::make_unique<Owed::Detail>();
+      entry.detail->statement = statement;
+      if (known) {
+        entry.action = Owed::Action::Make;
+        f.server.used(statement->id);
+      } else {
+        if (f.server.has(statement->id) != ServerStatements::Has::No) {
+          close_on_server(f, statement);
+        }
+        f.server.add(statement, f.pool.epoch());
+        entry.detail->undo = Owed::kServerAdded;
+        f.to_server.copy(head_of(fe::kParse, statement->server_name.size() + 1 + body.size()));
+        f.to_server.copy(statement->server_name + '\0');
+        f.to_server.view(body);
+      }
+      f.owed.sent(std::move(entry));
+      make_room(f);
+      f.client.unnamed_shared = statement;
+      return;
+    }
+  }
+  f.owed.sent({fe::kParse, Owed::Action::Forward, ++f.client.unnamed_serial});
+  f.to_server.view(seen);
+  f.server.unnamed_owner = f.client_id;
+  if (!long_text) f.client.keep_unnamed(body);
+}
+
+// Before the unnamed statement is used: the server must hold this client's, or none.
+void ClientStream::use_unnamed(Following& f) {
+  const std::string* body = f.client.unnamed();
+  const bool ours = f.server.unnamed_owner == f.client_id;
+  // One that names statements is parsed anew each time: what they mean may have changed.
+  const bool depends = body && f.max_prepared > 0 && !sql_effects_ &&
+                       !f.facts.of(body->c_str()).names.empty();
+  if (ours && !depends) return;
+  f.server.unnamed_owner = f.client_id;
+  if (body) {
+    const route::Facts& facts = f.facts.of(body->c_str());
+    if (f.track) touch(facts);
+    std::string renamed;
+    if (depends) {
+      sql_effects_ = std::make_unique<Owed::Detail>();
+      std::string_view text(body->c_str());
+      renamed = follow_sql_names(f, std::vector(facts.names), text, false, *sql_effects_);
+      renamed += std::string_view(*body).substr(text.size());
+      for (const StatementRef& statement : sql_effects_->executed) touch(*statement);
+      body = &renamed;
+    }
+    f.to_server.copy(head_of(fe::kParse, 1 + body->size()) + '\0');
+    f.to_server.copy(*body);
+    f.owed.sent({fe::kParse, Owed::Action::Swallow});
+  } else {
+    f.to_server.copy(short_message(fe::kClose, std::string_view("S\0", 2)));
+    f.owed.sent({fe::kClose, Owed::Action::Swallow});
+  }
+}
+
+bool ClientStream::on_bind(Following& f, std::string_view seen) {
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  std::string_view portal = cursor.cstring();
+  std::string_view name = cursor.cstring();
+  if (!cursor.ok()) {
+    wire::Header header{};
+    wire::read_header(seen, UINT32_MAX, header);
+    if (seen.size() < kHeaderSize + header.body) return false;
+    f.owed.sent(fe::kBind);  // malformed: PostgreSQL says so
+    f.to_server.view(seen);
+    return true;
+  }
+  std::string_view rest = cursor.rest();
+  StatementRef statement = name.empty() ? f.client.unnamed_shared : f.client.find(name);
+  if (f.max_prepared == 0 || (name.empty() && !statement)) {
+    if (name.empty()) use_unnamed(f);
+    f.owed.sent(fe::kBind);
+    f.to_server.view(seen);
+    return true;
+  }
+  Owed::Entry entry{fe::kBind};
+  std::string other;
+  std::string_view server_name = name;
+  if (statement) {
+    sql_effects_.reset();
+    ensure_on_server(f, statement, name, &sql_effects_);
+    if (f.track) touch(*statement);
+    if (sql_effects_) {
+      for (const StatementRef& executed : sql_effects_->executed) touch(*executed);
+    }
+    entry.statement = statement->id;
+    server_name = statement->server_name;
+  } else if (name.starts_with(kServerPrefix)) {
+    other = base::cat(kServerPrefix, "x_", name);
+    server_name = other;
+    entry.detail = std::make_unique<Owed::Detail>();
+    entry.detail->aliases.push_back({other, std::string(name)});
+  }
+  f.owed.sent(std::move(entry), statement ? name : std::string_view());
+  wire::Header header{};
+  wire::read_header(seen, UINT32_MAX, header);
+  std::string head = head_of(fe::kBind, header.body - name.size() + server_name.size());
+  head += portal;
+  head += '\0';
+  head += server_name;
+  head += '\0';
+  f.to_server.copy(head);
+  f.to_server.view(rest);
+  return true;
+}
+
+void ClientStream::on_describe(Following& f, std::string_view seen) {
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  bool of_statement = cursor.u8() == 'S';
+  std::string_view name = cursor.cstring();
+  if (!cursor.ok() || !of_statement || (f.max_prepared == 0 && !name.empty())) {
+    f.owed.sent(fe::kDescribe);
+    f.to_server.view(seen);
+    return;
+  }
+  StatementRef statement = name.empty() ? f.client.unnamed_shared : f.client.find(name);
+  Owed::Entry entry{fe::kDescribe};
+  if (statement) {
+    ensure_on_server(f, statement, name);
+    entry.statement = statement->id;
+    f.to_server.copy(
+        short_message(fe::kDescribe, base::cat('S', statement->server_name, '\0')));
+  } else if (name.empty()) {
+    use_unnamed(f);
+    f.to_server.view(seen);
+  } else if (name.starts_with(kServerPrefix)) {
+    std::string other = base::cat(kServerPrefix, "x_", name);
+    entry.detail = std::make_unique<Owed::Detail>();
+    entry.detail->aliases.push_back({other, std::string(name)});
+    f.to_server.copy(short_message(fe::kDescribe, base::cat('S', other, '\0')));
+  } else {
+    f.to_server.view(seen);
+  }
+  f.owed.sent(std::move(entry), statement ? name : std::string_view());
+}
+
+void ClientStream::on_close(Following& f, std::string_view seen) {
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  bool of_statement = cursor.u8() == 'S';
+  std::string_view name = cursor.cstring();
+  if (!cursor.ok() || !of_statement || (f.max_prepared == 0 && !name.empty())) {
+    f.owed.sent(fe::kClose);
+    f.to_server.view(seen);
+    return;
+  }
+  if (name.empty()) {
+    f.client.drop_unnamed();
+    f.client.unnamed_shared.reset();
+    f.owed.sent(fe::kClose);
+    f.to_server.view(seen);
+    return;
+  }
+  Owed::Entry entry{fe::kClose, Owed::Action::Make};
+  if (StatementRef statement = f.client.remove(name)) {
+    entry.detail = std::make_unique<Owed::Detail>();
+    entry.detail->undo = Owed::kClientRemoved;
+    entry.detail->name = name;
+    entry.detail->statement = std::move(statement);
+  }
+  f.owed.sent(std::move(entry));
+}
+
+void ClientStream::on_query(Following& f, std::string_view seen) {
+  // PostgreSQL drops its unnamed statement at a Query.
+  f.client.drop_unnamed();
+  f.client.unnamed_shared.reset();
+  f.server.unnamed_owner = 0;
+  sql_effects_.reset();
+  Owed::Entry entry{fe::kQuery};
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  std::string_view text = cursor.cstring();
+  const route::Facts& facts = cursor.ok() ? f.facts.of(text) : kEverything;
+  if (f.track) touch(facts);
+  if (facts.names.empty() || f.max_prepared == 0) {
+    f.owed.sent(std::move(entry));
+    f.to_server.view(seen);
+    return;
+  }
+  entry.detail = std::make_unique<Owed::Detail>();
+  std::string rewritten = follow_sql_names(f, facts.names, text, true, *entry.detail);
+  for (const StatementRef& statement : entry.detail->executed) touch(*statement);
+  stalled_ = !entry.detail->effects.empty() || entry.detail->clears;
+  f.owed.sent(std::move(entry));
+  f.to_server.copy(head_of(fe::kQuery, rewritten.size() + 1));
+  f.to_server.copy(rewritten);
+  f.to_server.copy(std::string_view("\0", 1));
+}
+
+}  // namespace howdah::session

@@ -26,9 +26,6 @@ using wire::kHeaderSize;
 namespace fe = wire::fe;
 
 namespace {
-// An unnamed statement that comes again is planned once from this use on (prepare_unnamed).
-constexpr std::uint32_t kUnnamedUses = 3;
-
 // The statement that a message names; empty: none, or not all of the name is here.
 std::string_view statement_named(char type, std::string_view seen) {
   wire::Cursor cursor(seen.substr(kHeaderSize));
@@ -67,10 +64,6 @@ bool names_statements(Following& f, char type, std::string_view seen) {
   std::string_view text = cursor.cstring();
   return cursor.ok() && !f.facts.of(text).names.empty();
 }
-
-// What may be in a text that nobody has looked into.
-const route::Facts kEverything{route::kSettings | route::kPins | route::kHidden | route::kDdl, {}, {},
-                               false};
 }  // namespace
 
 bool is_client_message(char type) {
@@ -94,9 +87,15 @@ bool is_client_message(char type) {
   }
 }
 
+const route::Facts& FactsCache::everything() {
+  static const route::Facts kEverything{
+      route::kSettings | route::kPins | route::kHidden | route::kDdl, {}, {}, false};
+  return kEverything;
+}
+
 const route::Facts& FactsCache::of(std::string_view sql) {
   static const route::Facts kNone;
-  if (sql.size() > kMaxText) return kEverything;
+  if (sql.size() > kMaxText) return everything();
   if (route::surely_plain(sql)) return kNone;
   if (sql.size() > kMaxKept) return long_one_ = route::facts(sql);
   if (slots_.empty()) slots_.resize(kSlots);
@@ -359,94 +358,6 @@ void ClientStream::parse_named(Following& f, std::string_view name, std::string_
   make_room(f);
 }
 
-void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::string_view body) {
-  wire::Cursor cursor(body);
-  std::string_view text = cursor.cstring();
-  const bool long_text = !cursor.ok();  // too long to be held: only a part is here
-  const route::Facts& facts = long_text ? kEverything : f.facts.of(text);
-  if (f.track) touch(facts);
-  sql_effects_.reset();
-  f.client.drop_unnamed();
-  f.client.unnamed_shared.reset();
-  if (!facts.names.empty() && f.max_prepared > 0) {
-    auto detail = std::make_unique<Owed::Detail>();
-    std::string rewritten = follow_sql_names(f, facts.names, text, false, *detail);
-    for (const StatementRef& statement : detail->executed) touch(*statement);
-    f.client.keep_unnamed(body);
-    f.to_server.copy(head_of(fe::kParse, 2 + rewritten.size() + cursor.rest().size()));
-    f.to_server.copy(base::cat('\0', rewritten, '\0'));
-    f.to_server.view(cursor.rest());
-    f.owed.sent({fe::kParse, Owed::Action::Forward, ++f.client.unnamed_serial});
-    f.server.unnamed_owner = f.client_id;
-    sql_effects_ = std::move(detail);
-    return;
-  }
-  if (f.share_unnamed && f.max_prepared > 0 && !long_text && facts.touch == 0) {
-    StatementRef statement = f.table.get(Statement::Form::Protocol, body, f.search_path);
-    f.facts.keep(statement);
-    if (++statement->unnamed_uses >= kUnnamedUses) {
-      bool known = f.server.has(statement->id) == ServerStatements::Has::Yes && f.owed.quiet() &&
-                   f.tx != wire::TxStatus::Failed &&
-                   f.server.epoch(statement->id) == f.pool.epoch();
-      Owed::Entry entry{fe::kParse};
-      entry.statement = statement->id;
-      entry.detail = std::make_unique<Owed::Detail>();
-      entry.detail->statement = statement;
-      if (known) {
-        entry.action = Owed::Action::Make;
-        f.server.used(statement->id);
-      } else {
-        if (f.server.has(statement->id) != ServerStatements::Has::No) {
-          close_on_server(f, statement);
-        }
-        f.server.add(statement, f.pool.epoch());
-        entry.detail->undo = Owed::kServerAdded;
-        f.to_server.copy(head_of(fe::kParse, statement->server_name.size() + 1 + body.size()));
-        f.to_server.copy(statement->server_name + '\0');
-        f.to_server.view(body);
-      }
-      f.owed.sent(std::move(entry));
-      make_room(f);
-      f.client.unnamed_shared = statement;
-      return;
-    }
-  }
-  f.owed.sent({fe::kParse, Owed::Action::Forward, ++f.client.unnamed_serial});
-  f.to_server.view(seen);
-  f.server.unnamed_owner = f.client_id;
-  if (!long_text) f.client.keep_unnamed(body);
-}
-
-// Before the unnamed statement is used: the server must hold this client's, or none.
-void ClientStream::use_unnamed(Following& f) {
-  const std::string* body = f.client.unnamed();
-  const bool ours = f.server.unnamed_owner == f.client_id;
-  // One that names statements is parsed anew each time: what they mean may have changed.
-  const bool depends = body && f.max_prepared > 0 && !sql_effects_ &&
-                       !f.facts.of(body->c_str()).names.empty();
-  if (ours && !depends) return;
-  f.server.unnamed_owner = f.client_id;
-  if (body) {
-    const route::Facts& facts = f.facts.of(body->c_str());
-    if (f.track) touch(facts);
-    std::string renamed;
-    if (depends) {
-      sql_effects_ = std::make_unique<Owed::Detail>();
-      std::string_view text(body->c_str());
-      renamed = follow_sql_names(f, std::vector(facts.names), text, false, *sql_effects_);
-      renamed += std::string_view(*body).substr(text.size());
-      for (const StatementRef& statement : sql_effects_->executed) touch(*statement);
-      body = &renamed;
-    }
-    f.to_server.copy(head_of(fe::kParse, 1 + body->size()) + '\0');
-    f.to_server.copy(*body);
-    f.owed.sent({fe::kParse, Owed::Action::Swallow});
-  } else {
-    f.to_server.copy(short_message(fe::kClose, std::string_view("S\0", 2)));
-    f.owed.sent({fe::kClose, Owed::Action::Swallow});
-  }
-}
-
 bool ClientStream::on_bind(Following& f, std::string_view seen) {
   wire::Cursor cursor(seen.substr(kHeaderSize));
   std::string_view portal = cursor.cstring();
@@ -563,7 +474,7 @@ void ClientStream::on_query(Following& f, std::string_view seen) {
   Owed::Entry entry{fe::kQuery};
   wire::Cursor cursor(seen.substr(kHeaderSize));
   std::string_view text = cursor.cstring();
-  const route::Facts& facts = cursor.ok() ? f.facts.of(text) : kEverything;
+  const route::Facts& facts = cursor.ok() ? f.facts.of(text) : FactsCache::everything();
   if (f.track) touch(facts);
   if (facts.names.empty() || f.max_prepared == 0) {
     f.owed.sent(std::move(entry));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "howdah/base/text.h"
+#include "howdah/session/local_answer.h"
 #include "worker/worker_impl.h"
 
 namespace howdah::worker {
@@ -25,6 +26,30 @@ std::uint64_t micros(TimePoint from, TimePoint to) {
   return to > from ? static_cast<std::uint64_t>((to - from).count()) : 0;
 }
 }  // namespace
+
+// An idle client asks for something: of a server, unless the answer is known here. Gives the bytes that
+// were dealt with.
+std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
+  session::LocalRequest local;
+  const auto& settings = config_->settings;
+  if (follows(*client.pool) && settings.max_prepared_statements > 0) {
+    local = session::find_local(bytes, settings.max_packet_size, client.statements,
+                                shared_.statements, *client.pool->statements, facts_, {});
+  }
+  client.wait_since = client.request_at = now();
+  if (local.size == 0 || local.has_parse) {
+    request_server(client);
+    // A server was free, or the client is gone.
+    if (local.size == 0 || client.dead || client.closing || client.ticket == 0) return 0;
+    cancel_wait(client);
+    move(client, ClientList::Idle);
+  }
+  session::answer_locally(bytes.substr(0, local.size), client.statements, shared_.statements,
+                          facts_, {}, client.session.out());
+  client.session.answered();
+  flush_client(client);
+  return local.size;
+}
 
 void WorkerImpl::request_server(Client& client) {
   client.notified = false;
@@ -244,6 +269,26 @@ void WorkerImpl::send_to_server(Server& server, std::span<const std::string_view
     update_watch(server);
   }
   if (out.size() > kHigh && server.client) pause(*server.client, kPeerFull);
+}
+
+void WorkerImpl::send_to_client(Client& client, std::span<const std::string_view> pieces) {
+  base::Buffer& out = client.session.out();
+  std::size_t sent = 0;
+  if (out.empty()) {
+    IoResult result = client.transport->send(pieces);
+    if (result.kind == IoResult::Kind::Failed || result.kind == IoResult::Kind::Eof) {
+      close_client(client, "client connection lost");
+      return;
+    }
+    if (result.kind == IoResult::Kind::Bytes) sent = result.count;
+  }
+  append_rest(out, pieces, sent);
+  if (out.empty()) return;
+  if (!client.want_write) {
+    client.want_write = true;
+    update_watch(client);
+  }
+  if (out.size() > kHigh && client.server) pause(*client.server, kPeerFull);
 }
 
 // What a send has not taken.

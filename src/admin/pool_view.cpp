@@ -19,6 +19,7 @@ void add(WorkerPool& to, const WorkerPool& from) {
   to.sv_used += from.sv_used;
   to.sv_tested += from.sv_tested;
   to.sv_login += from.sv_login;
+  to.sv_pinned += from.sv_pinned;
   to.max_wait_us = std::max(to.max_wait_us, from.max_wait_us);
 }
 

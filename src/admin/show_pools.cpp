@@ -21,7 +21,9 @@ constexpr wire::Column kPools[] = {{"database", kText},
                                    {"maxwait", kInt},
                                    {"maxwait_us", kInt},
                                    {"pool_mode", kText},
-                                   {"load_balance_hosts", kText}};
+                                   {"load_balance_hosts", kText},
+                                   // Ours.
+                                   {"sv_pinned", kInt}};
 
 struct Traits {
   std::string mode;
@@ -58,7 +60,8 @@ void pool_rows(const State& state, base::Buffer& to) {
         .number(pool.max_wait_us / 1000000)
         .number(pool.max_wait_us % 1000000)
         .text(of.mode)
-        .text(of.balance);
+        .text(of.balance)
+        .number(pool.sv_pinned);
   }
 }
 

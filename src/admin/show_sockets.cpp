@@ -1,5 +1,6 @@
 // SHOW CLIENTS, SERVERS, SOCKETS, ACTIVE_SOCKETS: a row per connection.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <ctime>
 #include <tuple>
@@ -38,8 +39,14 @@ constexpr wire::Column kSockets[] = {{"type", kText},
                                      {"send_remain", kInt},
                                      {"pkt_avail", kInt},
                                      {"send_avail", kInt}};
-// SHOW CLIENTS and SERVERS have the first 21 of them.
+// SHOW SERVERS has the first 21 of them, SHOW CLIENTS one of ours behind.
 constexpr Columns kConnections(kSockets, 21);
+constexpr auto kClients = [] {
+  std::array<wire::Column, 22> columns{};
+  std::copy_n(kSockets, 21, columns.begin());
+  columns[21] = {"pinned", kText};
+  return columns;
+}();
 
 // Local time, as an operator reads it: 2026-07-01 12:00:00 CEST
 std::string local_time(std::int64_t microseconds) {
@@ -95,21 +102,21 @@ std::vector<const SocketRow*> sorted(const State& state,
   return rows;
 }
 
-void connection_rows(const State& state, std::vector<SocketRow> WorkerReport::*which,
-                     base::Buffer& to) {
-  for (const SocketRow* socket : sorted(state, which)) {
+void client_rows(const State& state, base::Buffer& to) {
+  for (const SocketRow* socket : sorted(state, &WorkerReport::clients)) {
     if (socket->state == "login") continue;  // not listed until they are in
-    Row row(to, kConnections.size());
+    Row row(to, kClients.size());
     add_connection(row, *socket, socket->state);
+    row.text(socket->pinned);
   }
 }
 
-void client_rows(const State& state, base::Buffer& to) {
-  connection_rows(state, &WorkerReport::clients, to);
-}
-
 void server_rows(const State& state, base::Buffer& to) {
-  connection_rows(state, &WorkerReport::servers, to);
+  for (const SocketRow* socket : sorted(state, &WorkerReport::servers)) {
+    if (socket->state == "login") continue;
+    Row row(to, kConnections.size());
+    add_connection(row, *socket, socket->state);
+  }
 }
 
 // Here a state is the name of a list of the pool: idle clients are in the active list, new servers
@@ -140,7 +147,7 @@ void all_socket_rows(const State& state, base::Buffer& to) { socket_rows(state, 
 void active_socket_rows(const State& state, base::Buffer& to) { socket_rows(state, true, to); }
 
 constexpr Show kShows[] = {
-    {"CLIENTS", Rights::Stats, ShowKind::SocketRows, kConnections, client_rows},
+    {"CLIENTS", Rights::Stats, ShowKind::SocketRows, kClients, client_rows},
     {"SERVERS", Rights::Stats, ShowKind::SocketRows, kConnections, server_rows},
     {"SOCKETS", Rights::Stats, ShowKind::SocketRows, kSockets, all_socket_rows},
     {"ACTIVE_SOCKETS", Rights::Stats, ShowKind::SocketRows, kSockets, active_socket_rows},

@@ -1,6 +1,8 @@
 // Look-ups and effective values of a Config, and the names of its enums.
 #include "howdah/config/config.h"
 
+#include <algorithm>
+#include <limits>
 #include <tuple>
 
 namespace howdah::config {
@@ -122,6 +124,18 @@ PoolMode Config::pool_mode(const Database& db, std::string_view pool_user) const
   const User* user = find_user(pool_user);
   if (user && user->pool_mode) return *user->pool_mode;
   return db.pool_mode.value_or(settings.pool_mode);
+}
+
+bool Config::tracks_state(const Database& db, std::string_view pool_user) const {
+  return db.tracks_state.value_or(settings.session_state == "track") &&
+         pool_mode(db, pool_user) != PoolMode::Session;
+}
+
+int Config::max_pinned_servers(const Database& db, std::string_view pool_user) const {
+  if (settings.max_pinned_servers >= 0) return settings.max_pinned_servers;
+  int size = pool_size(db, pool_user);
+  if (size == 0) return std::numeric_limits<int>::max();
+  return std::max(1, size - 1);
 }
 
 int Config::pool_size(const Database& db, std::string_view pool_user) const {

@@ -67,6 +67,13 @@ std::string set_pool_mode(Entry& entry, std::string_view value) {
   return "must be session, transaction or statement";
 }
 
+std::string set_session_state(Database& entry, std::string_view value) {
+  bool track = base::iequal(value, "track");
+  if (!track && !base::iequal(value, "off")) return "must be track or off";
+  entry.tracks_state = track;
+  return {};
+}
+
 template <auto field, std::size_t max>
 std::string set_text(Database& entry, std::string_view value) {
   if (value.size() > max) return cat("is longer than ", max, " bytes");
@@ -136,6 +143,7 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
     {"reserve_pool_size", set_number<&D::reserve_pool_size, 0>},
     {"reserve_pool", set_number<&D::reserve_pool_size, 0>},
     {"pool_mode", set_pool_mode},
+    {"session_state", set_session_state},
     {"max_db_connections", set_number<&D::max_db_connections, 1>},
     {"max_db_client_connections", set_number<&D::max_db_client_connections, 1>},
     {"server_lifetime", set_time<&D::server_lifetime, false>},

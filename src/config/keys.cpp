@@ -142,7 +142,10 @@ const Key kKeys[] = {
     {"auth_query_cache_ttl", Time, "30", &S::auth_query_cache_ttl},
     {"cancel_on_disconnect", Bool, "1", &S::cancel_on_disconnect},
     {"max_login_conn", Int, "0", &S::max_login_conn},
+    {"max_pinned_servers", Int, "-1", &S::max_pinned_servers, kReload, {.min = -1}},
+    {"pin_unsafe", Bool, "1", &S::pin_unsafe},
     {"proxy_protocol_from", List, "", &S::proxy_protocol_from},
+    {"session_state", Enum, "track", &S::session_state, kReload, {.words = "track,off"}},
     {"worker_threads", Int, "0", &S::worker_threads, kRestart, {.max = 1024}},
 };
 

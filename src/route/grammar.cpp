@@ -151,7 +151,9 @@ class Reader {
     std::string_view name = body["name"].text();
     if (body["kind"].text() == "VAR_SET_MULTI" && name != "SESSION CHARACTERISTICS") return;
     touch(kSettings);
-    custom(name);
+    if (body["kind"].text() == "VAR_SET_VALUE" || body["kind"].text() == "VAR_SET_CURRENT") {
+      custom(name);  // RESET needs no name: what is not set any more is not there
+    }
   }
 
   void custom(std::string_view name) {

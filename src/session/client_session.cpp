@@ -31,7 +31,7 @@ void ClientSession::set_state(State next) {
       case State::Waiting:
         return state_ == State::Idle;
       case State::Linked:
-        return state_ == State::Waiting;
+        return state_ == State::Waiting || state_ == State::Idle;
       case State::Closed:
         return true;
     }

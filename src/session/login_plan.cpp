@@ -32,10 +32,14 @@ bool wants_replication(std::string_view value) {
            std::string_view("no").starts_with(word));
 }
 
-// Sorts the packet's parameters into the plan. Returns an error for those nobody knows.
+// Sorts the packet's parameters into the plan. Returns an error for those nobody knows; where session
+// state follows the client, PostgreSQL is the one to know.
 base::Status take_parameters(const config::Config& config, const wire::Startup& startup,
                              const TrackedNames& tracked, LoginPlan& plan) {
   const auto& ignored = config.settings.ignore_startup_parameters;
+  bool any = plan.database ? config.tracks_state(*plan.database, plan.pool_user)
+                           : !is_console_database(plan.database_name) &&
+                                 config.settings.session_state == "track";
   for (const auto& [key, value] : startup.parameters) {
     if (key == "user" || key == "database" || key.starts_with("_pq_.")) continue;
     if (key == "replication") {
@@ -49,14 +53,14 @@ base::Status take_parameters(const config::Config& config, const wire::Startup& 
       auto options = wire::parse_options(value);
       if (!options) return options.error();
       for (auto& [name, setting] : *options) {
-        if (tracked.find(name)) {
+        if (tracked.find(name) || (any && !listed(ignored, name))) {
           plan.parameters.emplace_back(std::move(name), std::move(setting));
         } else if (!listed(ignored, name)) {
           return fatal(sqlstate::kInvalidParameter,
                        cat("unsupported startup parameter in options: ", name.substr(0, 100)));
         }
       }
-    } else if (tracked.find(key)) {
+    } else if (tracked.find(key) || (any && !listed(ignored, key))) {
       plan.parameters.emplace_back(key, value);
     } else if (!listed(ignored, key)) {
       return fatal(sqlstate::kInvalidParameter,
@@ -209,15 +213,18 @@ base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Sta
   }
   const std::string* database = startup.find("database");
   plan.database_name = database && !database->empty() ? *database : *user;
+  bool console = is_console_database(plan.database_name);
+  if (!console) {
+    plan.database = config.find_database(plan.database_name);
+    plan.pool_user = plan.database && plan.database->user ? *plan.database->user : plan.user;
+  }
   if (auto taken = take_parameters(config, startup, tracked, plan); !taken) return taken.error();
 
-  if (is_console_database(plan.database_name)) {
+  if (console) {
     if (auto gate = plan_console(config, peer, plan); !gate) return gate.error();
     if (plan.proof != LoginPlan::Proof::None) plan_proof(config, plan, found);
     return plan;
   }
-  plan.database = config.find_database(plan.database_name);
-  plan.pool_user = plan.database && plan.database->user ? *plan.database->user : plan.user;
   plan_proof(config, plan, found);
   return plan;
 }

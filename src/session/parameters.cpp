@@ -24,6 +24,34 @@ std::optional<std::size_t> TrackedNames::find(std::string_view name) const {
   return std::nullopt;
 }
 
+std::string clean_name(std::string_view name, std::string_view server_version) {
+  std::int64_t major = 0;
+  (void)base::parse_int(server_version.substr(0, server_version.find_first_not_of("0123456789")),
+                        major);
+  std::string clean;
+  for (char c : name) {
+    if (c >= ' ' && c <= '~') {
+      clean += c;
+    } else if (major >= 16) {
+      clean += base::cat("\\x", base::hex({&c, 1}));
+    } else {
+      clean += '?';
+    }
+  }
+  return clean;
+}
+
+std::string as_reported(std::string_view given, std::string_view default_value) {
+  if (default_value != "on" && default_value != "off") return std::string(given);
+  std::string word = base::lower(given);
+  auto is = [&](std::string_view whole, std::size_t least) {
+    return word.size() >= least && whole.starts_with(word);
+  };
+  if (word == "1" || is("true", 1) || is("yes", 1) || word == "on") return "on";
+  if (word == "0" || is("false", 1) || is("no", 1) || is("off", 2)) return "off";
+  return std::string(given);
+}
+
 namespace {
 // Mixed well, because the hashes are summed: "on" here and "off" there must not give the same sum
 // as "off" here and "on" there.

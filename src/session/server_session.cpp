@@ -232,6 +232,7 @@ ServerSession::Step ServerSession::feed_idle(std::string_view bytes) {
     return {taken.forward, step.want};
   }
   if (row_ && state_ == State::Internal) row_->take(bytes.substr(0, taken.forward));
+  if (rows_ && state_ == State::Internal) rows_->take(bytes.substr(0, taken.forward));
   if (state_ == State::Internal) {
     if (stream_.copy_in_begun() || (stream_.saw_error() && stream_.saw_fatal())) {
       bool copy = stream_.copy_in_begun();
@@ -290,6 +291,11 @@ Answer ServerSession::take_answer() {
   Answer answer = row_ ? row_->answer() : Answer{};
   row_.reset();
   return answer;
+}
+
+void ServerSession::run_for_rows(Purpose purpose, std::string_view sql) {
+  run(purpose, sql);
+  rows_ = std::make_unique<RowReader>();
 }
 
 void ServerSession::link() {

@@ -166,6 +166,9 @@ void WorkerImpl::assign(Lookup& lookup, Server& server) {
 void WorkerImpl::put_question(Lookup& lookup, Server& server) {
   if (server.used) {
     move(server, ServerList::Tested);
+    server.state = nullptr;
+    server.set_here = 0;
+    server.hidden = server.unread = false;
     run_query(server, Purpose::Reset, "DISCARD ALL");
     return;
   }

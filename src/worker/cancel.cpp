@@ -119,7 +119,8 @@ void WorkerImpl::cancel_query(const CancelQuery& message) {
                  {"ERROR", sqlstate::kQueryCanceled, "canceling statement due to user request",
                   "The query was waiting for a server."})) {
     if (found->ticket) cancel_wait(*found);
-    if (found->server) leave_server(*found);  // it is being made ready: nothing was sent yet
+    // It is being made ready: nothing was sent yet.
+    if (found->server && !keeps_server(*found)) leave_server(*found);
     move(*found, ClientList::Idle);
     flush_client(*found);
     if (!found->dead) resume_client(*found);

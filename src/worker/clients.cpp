@@ -383,7 +383,7 @@ void WorkerImpl::begin_welcome(Client& client) {
   client.wait_timeout = config_->query_wait_timeout(*client.entry, client.user);
   client.idle_timeout = config_->client_idle_timeout(client.user);
   if (!client.pool->welcome) client.pool->welcome = shared_.welcomes.find(id);
-  if (client.pool->welcome) {
+  if (client.pool->welcome && settle_login(client, *client.pool->welcome)) {
     finish_welcome(client, *client.pool->welcome);
   } else {
     client.wait_since = client.request_at = now();
@@ -393,7 +393,17 @@ void WorkerImpl::begin_welcome(Client& client) {
 
 void WorkerImpl::finish_welcome(Client& client, const Welcome& welcome) {
   give_key(client);
-  client.session.welcome(welcome, client.key, *shared_.names);
+  if (client.state && client.state->start) {
+    // A reported parameter that does not follow by report: the client's own value holds.
+    Welcome own = welcome;
+    for (auto& [name, value] : own) {
+      const std::string* given = client.state->start->find(base::lower(name));
+      if (given) value = session::as_reported(*given, value);
+    }
+    client.session.welcome(own, client.key, *shared_.names);
+  } else {
+    client.session.welcome(welcome, client.key, *shared_.names);
+  }
   ++client.pool->counters.client_logins;
   client.last_activity = now();
   move(client, ClientList::Idle);
@@ -439,6 +449,7 @@ void WorkerImpl::close_client(Client& client, std::string_view reason) {
   if (client.dead) return;
   leave_gate(client);
   if (client.server) leave_server(client);
+  unpin(client);
   if (client.ticket) cancel_wait(client);
   bool silent = reason.empty() || client.closing ||
                 (client.session.state() == ClientSession::State::Startup && client.in.empty() &&

@@ -18,6 +18,7 @@
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
 #include "howdah/session/client_session.h"
+#include "howdah/session/harvest.h"
 #include "howdah/session/server_session.h"
 #include "howdah/worker/messages.h"
 #include "howdah/worker/shared.h"
@@ -44,6 +45,22 @@ enum class ServerList : std::uint8_t {
   Login, Idle, Active, Tested, BeingCanceled, Count
 };
 
+// What a client whose session has state needs beyond others; most have none (state.cpp).
+struct ClientState {
+  session::StateRef wanted;  // what is set in its session
+  session::StateRef start;   // its start-up values: where RESET leads
+  // For one request only: `wanted` could not be put in place, and the request amends that.
+  session::StateRef instead;
+  bool use_instead = false;
+  // Start-up values of parameters that follow by what servers report (session/parameters.h).
+  struct Given {
+    std::size_t index;
+    std::string start, last;  // last: as of the last harvest
+  };
+  std::vector<Given> given;
+  std::uint8_t pins = 0;  // session::Pin: why it keeps its server
+};
+
 class Client final : public net::TransportUser {
  public:
   Client(WorkerImpl& owner, std::uint64_t number) : worker(owner), id(number), session() {}
@@ -58,6 +75,7 @@ class Client final : public net::TransportUser {
   net::Address peer;  // of the client itself, also behind a proxy
   std::string user, database;
   std::shared_ptr<const config::Database> entry;
+  std::unique_ptr<ClientState> state;
   PoolView* pool = nullptr;  // null until logged in, and for the console
   Server* server = nullptr;  // assigned: linked, or being made ready for this client
   pool::TicketId ticket = 0;
@@ -116,6 +134,13 @@ class Server final : public net::TransportUser {
   std::size_t drained = 0;
   TimePoint reclaim_until{}, cancel_again{};
   bool tls_refused = false;  // TLS did not work out and will not by itself
+  // What is set in its session beyond its own defaults, and what will be when SetParameters is done.
+  session::StateRef state, next_state;
+  bool hidden = false;   // a client did what may leave something behind that nobody can ask for
+  bool unread = false;   // a client may have left something, and nobody has asked yet
+  // Parameters that follow by report and were set in this session, a bit each.
+  std::uint64_t set_here = 0, next_set_here = 0;
+  std::uint8_t harvests = 0;  // tries of the harvest that is under way
   ServerList in_list = ServerList::Count;
   config::Host host;
   std::shared_ptr<const net::TlsContext> tls;  // null: its entry has TLS off, or it is local
@@ -172,6 +197,9 @@ struct PoolView {
   bool removed = false;  // its entry is gone from the configuration
   TimePoint paused_since{};  // by an operator; zero: it is not
   config::PoolMode mode = config::PoolMode::Session;
+  bool follows = false;  // session state follows its client
+  int max_pinned = 0;
+  std::uint64_t pinned = 0;  // clients of this worker that keep their server
   Duration query_timeout{}, idle_transaction_timeout{}, transaction_timeout{};
   std::shared_ptr<const Welcome> welcome;
   metrics::Counters counters;

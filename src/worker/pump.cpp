@@ -34,7 +34,7 @@ std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
   const auto& settings = config_->settings;
   if (follows(*client.pool) && settings.max_prepared_statements > 0) {
     local = session::find_local(bytes, settings.max_packet_size, client.statements,
-                                shared_.statements, *client.pool->statements, facts_, {});
+                                shared_.statements, *client.pool->statements, facts_, search_path(client));
   }
   client.wait_since = client.request_at = now();
   if (local.size == 0 || local.has_parse) {
@@ -45,13 +45,18 @@ std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
     move(client, ClientList::Idle);
   }
   session::answer_locally(bytes.substr(0, local.size), client.statements, shared_.statements,
-                          facts_, {}, client.session.out());
+                          facts_, search_path(client), client.session.out());
   client.session.answered();
   flush_client(client);
   return local.size;
 }
 
 void WorkerImpl::request_server(Client& client) {
+  if (client.server) {  // it is being asked what the last transaction left, see state.cpp
+    move(client, ClientList::Waiting);
+    arm(client.deadline, client_due(client));
+    return;
+  }
   client.notified = false;
   pool::Checkout answer =
       shared_.ledger.checkout(client.pool->id, {id_, client.id}, now(), actions_);
@@ -95,6 +100,13 @@ void WorkerImpl::assign(Client& client, Server& server) {
     // forgotten while the server was on its way. The server still knows its own.
     if (!server.pool->welcome) server.pool->welcome = shared_.welcomes.find(server.pool_id);
     auto welcome = server.pool->welcome ? server.pool->welcome : server.welcome;
+    if (!settle_login(client, *welcome)) {
+      client.server = &server;
+      server.client = &client;
+      server.idle_since = {};
+      prepare(client, server);  // tries its start-up values
+      return;
+    }
     finish_welcome(client, *welcome);
     checkin(server);
     return;
@@ -116,30 +128,55 @@ void WorkerImpl::assign(Client& client, Server& server) {
   }
 }
 
-// Links the pair, or first makes the client's parameters so on the server.
+// Links the pair, or first makes the client's parameters and state so on the server.
 void WorkerImpl::prepare(Client& client, Server& server) {
   const session::Parameters& wanted = client.session.parameters();
-  if (!server.session->parameters().satisfies(wanted)) {
-    std::string sql = server.session->parameters().changes_to(wanted, *shared_.names);
+  const session::StateRef& state = wanted_state(client);
+  if (server.state != state || !server.session->parameters().satisfies(wanted)) {
+    std::string sql = server.session->parameters().changes_to(wanted, *shared_.names) +
+                      session::switch_sql(server.state.get(), state.get());
+    server.next_state = state;
+    server.next_set_here = server.set_here;
+    for (std::size_t i = 0; i < std::min<std::size_t>(shared_.names->size(), 64); ++i) {
+      const std::string* there = server.session->parameters().get(i);
+      if (wanted.get(i) && !(there && *there == *wanted.get(i))) {
+        server.next_set_here |= std::uint64_t{1} << i;
+      }
+    }
     if (!sql.empty()) {
       move(server, ServerList::Active);
-      run_query(server, session::Purpose::SetParameters, sql);
+      server.used = true;
+      if (pinned(client)) {  // what it is notified of meanwhile is not to be lost
+        server.session->run_for_rows(session::Purpose::SetParameters, sql);
+        server.step_start = now();
+        arm(server.deadline, server_due(server));
+        flush_server(server);
+      } else {
+        run_query(server, session::Purpose::SetParameters, sql);
+      }
       return;
     }
+    server.state = state;  // the same by another pointer
   }
-  link(client, server);
+  made_ready(client, server);
 }
 
 void WorkerImpl::link(Client& client, Server& server) {
+  // A pinned client goes on with its server though it asks for nothing yet.
+  bool asks = client.session.state() == ClientSession::State::Waiting;
   client.session.link();
   client.session.stream().relink();
   server.session->link();
   server.used = true;
   move(client, ClientList::Active);
   move(server, ServerList::Active);
-  ++server.pool->counters.server_assignments;
-  server.query_start = server.xact_start = client.request_at;
-  server.in_query = server.in_xact = true;
+  if (asks) {
+    ++server.pool->counters.server_assignments;
+    server.query_start = server.xact_start = client.request_at;
+    server.in_query = server.in_xact = true;
+  } else {
+    arm(client.deadline, client_due(client));
+  }
   arm(server.deadline, server_due(server));
 }
 
@@ -179,10 +216,10 @@ std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes
                          *server.pool->statements,
                          facts_,
                          static_cast<std::size_t>(settings.max_prepared_statements),
-                         true,
+                         server.pool->follows,
                          settings.prepare_unnamed,
                          session.stream().tx(),
-                         {},
+                         search_path(client),
                          to_server_,
                          to_client_};
     taken = stream.follow(bytes, settings.max_packet_size, f);
@@ -339,6 +376,7 @@ bool WorkerImpl::releasable(Client& client, Server& server) const {
 
 // The transaction is over: the client keeps its connection, the server goes to the next.
 void WorkerImpl::release(Client& client, Server& server) {
+  if (server.pool->follows && after_transaction(client, server)) return;
   client.server = nullptr;
   server.client = nullptr;
   client.session.unlink();
@@ -355,6 +393,7 @@ void WorkerImpl::leave_server(Client& client) {
   server.client = nullptr;
   if (server.dead) return;
   resume(server, kPeerFull);
+  leaves_behind(client, server);
   if (server.session->state() != session::ServerSession::State::Linked) return;  // see own_query_done
   client.torn = !server.session->stream().at_boundary();
   bool clean = server.session->clean() && client.session.stream().at_boundary() &&

@@ -68,6 +68,7 @@ admin::SocketRow WorkerImpl::row(const Client& client) const {
     if (index && name) row.application_name = *name;
     row.pool = client.pool->id;
   }
+  if (pinned(client)) row.pinned = session::pin_text(client.state->pins);
   row.id = client.id;
   row.receive_buffered = client.in.size();
   row.send_buffered = const_cast<Client&>(client).session.out().size();
@@ -134,6 +135,7 @@ admin::WorkerReport WorkerImpl::report(bool rows) {
       ++(at - server.idle_since >= config_->settings.server_check_delay ? out.sv_used
                                                                         : out.sv_idle);
     });
+    out.sv_pinned = pool->pinned;
     out.sv_tested = pool->list(ServerList::Tested).size();
     out.sv_being_canceled = pool->list(ServerList::BeingCanceled).size();
     out.sv_login = pool->list(ServerList::Login).size();

@@ -147,7 +147,7 @@ void WorkerImpl::own_query_done(Server& server) {
       return;
     case Purpose::Connect:
       if (failed) log_server(Level::Warning, server, cat("connect_query failed: ", text));
-      server_usable(server);
+      first_state(server);
       return;
     case Purpose::Reset:
       server.used = false;
@@ -156,7 +156,7 @@ void WorkerImpl::own_query_done(Server& server) {
       } else if (server.lookup) {
         put_question(*server.lookup, server);
       } else {
-        checkin(server);
+        free_server(server);
       }
       return;
     case Purpose::Rollback:
@@ -165,6 +165,12 @@ void WorkerImpl::own_query_done(Server& server) {
         return;
       }
       break;
+    case Purpose::Harvest:
+      harvested(server);
+      return;
+    case Purpose::Clean:
+      cleaned(server);
+      return;
     case Purpose::Check:
       if (!session.clean()) {
         server_lost(server, "server_check_query left a transaction open");
@@ -172,23 +178,8 @@ void WorkerImpl::own_query_done(Server& server) {
       }
       break;
     case Purpose::SetParameters:
-      if (failed || !session.clean()) {
-        Client* client = server.client;
-        close_server(server, cat("invalid server parameter: ", text));
-        if (client) {
-          fail_client(*client, sqlstate::kInvalidParameter, "invalid server parameter", text);
-        }
-        return;
-      }
-      // The server's own spelling of the values is the client's from now on.
-      if (server.client) {
-        session::Parameters& theirs = server.client->session.parameters();
-        for (std::size_t i = 0; i < shared_.names->size(); ++i) {
-          const std::string* canonical = session.parameters().get(i);
-          if (canonical && theirs.get(i)) theirs.set(i, *canonical);
-        }
-      }
-      break;
+      parameters_set(server);
+      return;
     case Purpose::AuthQuery:
       lookup_done(server);
       return;
@@ -202,12 +193,7 @@ void WorkerImpl::own_query_done(Server& server) {
     return;
   }
   Client& client = *server.client;
-  if (session.purpose() == Purpose::SetParameters) {
-    // Not asked again: what the server does not report back would be found missing for ever.
-    link(client, server);
-  } else {
-    prepare(client, server);
-  }
+  prepare(client, server);
   if (client.session.state() == session::ClientSession::State::Linked) resume_client(client);
 }
 
@@ -228,10 +214,20 @@ void WorkerImpl::free_server(Server& server) {
   bool reset = server.used && !settings.server_reset_query.empty() &&
                (server.pool->mode == config::PoolMode::Session ||
                 settings.server_reset_query_always);
+  if (reset && base::iequal(base::trim(settings.server_reset_query), "DISCARD ALL")) {
+    server.state = nullptr;
+    server.set_here = 0;
+    server.hidden = server.unread = false;
+  } else if (reset && server.state) {
+    server.unread = true;  // nobody knows what another reset query leaves of it
+  }
   // A ReadyForQuery that may still come must not reach the next client: our own query comes first.
   if (reset || server.session->owed().doubtful()) {
     move(server, ServerList::Tested);
     run_query(server, Purpose::Reset, reset ? settings.server_reset_query : "");
+  } else if (server.hidden || server.unread) {
+    move(server, ServerList::Tested);
+    run_query(server, Purpose::Clean, session::kCleanSql);
   } else {
     checkin(server);
   }
@@ -445,13 +441,14 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   }
   Client* client = std::exchange(server.client, nullptr);
   bool linked = session.state() == ServerSession::State::Linked;
+  bool kept = client && keeps_server(*client);
   bool told = session.stream().saw_fatal();
   bool torn = linked && !session.stream().at_boundary();
   close_server(server, told ? cat(why, " (", session.stream().error_text(), ")") : why);
   if (!client) return;
   client->server = nullptr;
   client->torn = torn;
-  if (!linked) {
+  if (!linked && !kept) {
     // Nothing of this client's was sent: it goes back to where it stood in the queue.
     pool::Checkout answer = shared_.ledger.retry(client->pool->id, {id_, client->id},
                                                  client->wait_since, now(), actions_);
@@ -459,7 +456,7 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
     if (!client->dead) resume_client(*client);
     return;
   }
-  if (told) {  // it has the server's own FATAL
+  if (linked && told) {  // it has the server's own FATAL
     client->closing = true;
     deadlines_.disarm(client->deadline);  // an earlier one would cut its last words short
     arm(client->deadline, now() + std::chrono::seconds(10));

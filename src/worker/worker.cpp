@@ -203,6 +203,7 @@ void WorkerImpl::run_action(pool::Action& action) {
     shared_.pool_statements.forget(forget->pool);
     for (auto* worker : shared_.workers) worker->post(ForgetPool{forget->pool});
     shared_.welcomes.forget(forget->pool);
+    shared_.accepted.forget(forget->pool);
   }
 }
 
@@ -238,6 +239,11 @@ PoolView& WorkerImpl::view(pool::PoolId id) {
 
 void WorkerImpl::refresh(PoolView& pool) {
   pool.mode = config_->pool_mode(*pool.entry, pool.user);
+  bool followed = std::exchange(pool.follows, config_->tracks_state(*pool.entry, pool.user));
+  pool.max_pinned = config_->max_pinned_servers(*pool.entry, pool.user);
+  if (pool.follows && !followed) {
+    pool.list(ServerList::Active).each([](Server& server) { server.unread = true; });
+  }
   pool.query_timeout = config_->query_timeout(pool.user);
   pool.idle_transaction_timeout = config_->idle_transaction_timeout(pool.user);
   pool.transaction_timeout = config_->transaction_timeout(pool.user);
@@ -290,6 +296,14 @@ void WorkerImpl::move(Server& server, ServerList to) {
 }
 
 // --- Timers -----------------------------------------------------------------------------------------
+
+namespace {
+// It keeps its server but asks nothing of it.
+bool idles_pinned(const Client& client) {
+  return client.state && client.state->pins != 0 && client.server && !client.server->in_xact &&
+         client.session.state() == session::ClientSession::State::Linked;
+}
+}  // namespace
 
 void WorkerImpl::client_deadline(Client& client) {
   if (client.dead) return;
@@ -344,7 +358,8 @@ void WorkerImpl::client_deadline(Client& client) {
       flush_client(client);
       if (client.dead) return;
     }
-  } else if (client.session.state() == session::ClientSession::State::Idle) {
+  } else if (client.session.state() == session::ClientSession::State::Idle ||
+             idles_pinned(client)) {
     if (base::deadline_after(client.last_activity, client.idle_timeout) <= at) {
       fail_client(client, wire::sqlstate::kIdleSessionTimeout, "client_idle_timeout");
       return;
@@ -369,7 +384,8 @@ TimePoint WorkerImpl::client_due(const Client& client) const {
     }
     return due;
   }
-  if (client.session.state() == State::Idle && client.pool) {
+  bool idle = client.session.state() == State::Idle || idles_pinned(client);
+  if (idle && client.pool) {
     return base::deadline_after(client.last_activity, client.idle_timeout);
   }
   return login;

@@ -8,6 +8,7 @@
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
+//   state.cpp    session state, pins
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
@@ -156,6 +157,32 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void release(Client& client, Server& server);
   void leave_server(Client& client);                  // the client goes; what becomes of its server
   void cancel_wait(Client& client);
+
+  // --- state.cpp
+  const session::StateRef& wanted_state(const Client& client) const;
+  std::string_view search_path(const Client& client) const;
+  bool pinned(const Client& client) const { return client.state && client.state->pins != 0; }
+  // It cannot go to another server: it has state here, or its state here is being asked for.
+  bool keeps_server(const Client& client) const {
+    return pinned(client) ||
+           client.server->session->purpose() == session::Purpose::Harvest;
+  }
+  bool after_transaction(Client& client, Server& server);  // true: the client keeps its server
+  void leaves_behind(const Client& client, Server& server);
+  void begin_harvest(Client& client, Server& server);
+  void harvested(Server& server);
+  void follow(Client& client, Server& server, const session::Harvest& harvest);
+  bool pin(Client& client, Server& server, std::uint8_t pins);
+  void unpin(Client& client);
+  void part(Client& client, Server& server);          // neither has the other any more
+  void parameters_set(Server& server);
+  bool amend(Client& client, const Server& server);
+  void refuse_request(Client& client, Server& server, const base::Error& error);
+  void made_ready(Client& client, Server& server);
+  void cleaned(Server& server);
+  bool settle_login(Client& client, const Welcome& welcome);
+  void login_values_accepted(Client& client, Server& server);
+  void first_state(Server& server);
 
   // --- servers.cpp
   void open_server(pool::Open open);

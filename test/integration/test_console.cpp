@@ -60,8 +60,10 @@ TEST_CASE("columns of every SHOW are PgBouncer's, in its order") {
                 {"database", "user", "cl_active", "cl_waiting", "cl_active_cancel_req",
                  "cl_waiting_cancel_req", "sv_active", "sv_active_cancel", "sv_being_canceled",
                  "sv_idle", "sv_used", "sv_tested", "sv_login", "maxwait", "maxwait_us", "pool_mode",
-                 "load_balance_hosts"});
-  check_columns(pooler, "CLIENTS", kSockets);
+                 "load_balance_hosts", "sv_pinned"});
+  Names clients = kSockets;
+  clients.push_back("pinned");
+  check_columns(pooler, "CLIENTS", clients);
   check_columns(pooler, "SERVERS", kSockets);
   Names stats{"database"};
   Names counters{"server_assignment_count", "xact_count", "query_count"};

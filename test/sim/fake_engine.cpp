@@ -150,6 +150,28 @@ bool Engine::run(std::string_view statement, Messages& out, bool describe) {
     bool name = words.size() > 1 && words[1] == "application_name" && from < to;
     if (name) set_name(std::string(statement.substr(from + 1, to - from - 1)), out);
     out.push_back(complete("SET"));
+  } else if (verb == "RESET" || verb == "CLOSE" || verb == "UNLISTEN") {
+    if (mark == "ALL" && verb == "RESET") set_name(default_name_, out);
+    out.push_back(complete(verb));
+  } else if (verb == "SHOW") {
+    out.push_back(row_description());
+    out.push_back(row("0"));
+    out.push_back(complete("SHOW"));
+  } else if (verb == "SELECT") {  // the pooler's own
+    out.push_back(row_description());
+    if (statement.find("pg_settings") != statement.npos) {
+      auto found = [&](std::string_view kind, std::string_view name, std::string_view value) {
+        std::string fields[] = {std::string(kind), base::hex(name), base::hex(value)};
+        out.push_back(make(be::kDataRow, [&](wire::Message& m) {
+          m.i16(3);
+          for (const auto& field : fields)
+            m.i32(static_cast<std::int32_t>(field.size())).bytes(field);
+        }));
+      };
+      found("i", "role", "none");
+      if (application_name_ != default_name_) found("s", "application_name", application_name_);
+    }
+    out.push_back(complete("SELECT"));
   } else if (verb == "DISCARD") {
     set_name(default_name_, out);
     out.push_back(complete("DISCARD ALL"));

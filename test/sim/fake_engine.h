@@ -9,6 +9,7 @@
 //   COPYIN mark [k]    COPY FROM STDIN; fails after k CopyData if k is given
 //   COPYOUT mark n size
 //   SET application_name = 'x' | DISCARD ALL | (empty)
+//   what the pooler asks and cleans with (session/harvest.h, kCleanSql)
 #pragma once
 
 #include <string>

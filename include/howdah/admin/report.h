@@ -27,6 +27,7 @@ struct SocketRow {
   std::int64_t remote_pid = 0;
   std::string tls, application_name;
   std::int64_t prepared_statements = 0;
+  std::string pinned;  // a client: why it keeps its server; empty: it does not
   std::uint64_t id = 0;
   // For SHOW SOCKETS: bytes waiting in our buffers.
   std::size_t receive_buffered = 0, send_buffered = 0;
@@ -40,6 +41,7 @@ struct WorkerPool {
   std::uint64_t cl_active = 0, cl_waiting = 0, cl_active_cancel_req = 0, cl_waiting_cancel_req = 0;
   std::uint64_t sv_active = 0, sv_active_cancel = 0, sv_being_canceled = 0, sv_idle = 0,
                 sv_used = 0, sv_tested = 0, sv_login = 0;
+  std::uint64_t sv_pinned = 0;  // of sv_active: kept by a client beyond its transaction
   std::int64_t max_wait_us = 0;
 };
 

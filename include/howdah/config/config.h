@@ -59,6 +59,7 @@ struct Database {
   std::optional<int> pool_size, min_pool_size, reserve_pool_size;
   std::optional<int> max_db_connections, max_db_client_connections;
   std::optional<PoolMode> pool_mode;
+  std::optional<bool> tracks_state;  // session_state = track
   std::optional<Duration> server_lifetime, query_wait_timeout;
   LoadBalance load_balance_hosts = LoadBalance::RoundRobin;
   std::string connect_query;
@@ -145,9 +146,13 @@ struct Settings {
   std::uint32_t unix_socket_mode = 0777;
   Tls client_tls, server_tls;
   int verbose = 0;
-  int worker_threads = 0;  // ours; 0 = automatic
-  bool cancel_on_disconnect = true;  // ours
   int peer_id = 0;
+  // Ours.
+  bool cancel_on_disconnect = true;
+  int max_pinned_servers = -1;  // a pool; -1 = all but one
+  bool pin_unsafe = true;
+  std::string session_state;  // "track" or "off"
+  int worker_threads = 0;     // 0 = automatic
 };
 
 // One row of SHOW CONFIG, in its order: PgBouncer's keys, then ours.
@@ -177,6 +182,10 @@ struct Config {
 
   // Effective values: user > database > global; `pool_user` is the forced user if set.
   PoolMode pool_mode(const Database& db, std::string_view pool_user) const;
+  // What is set in a session follows its client: session_state, in transaction and statement mode.
+  bool tracks_state(const Database& db, std::string_view pool_user) const;
+  // How many servers of a pool may be pinned to their clients; 0: none.
+  int max_pinned_servers(const Database& db, std::string_view pool_user) const;
   int pool_size(const Database& db, std::string_view pool_user) const;  // 0 = unlimited
   int min_pool_size(const Database& db) const;
   int reserve_pool_size(const Database& db, std::string_view pool_user) const;

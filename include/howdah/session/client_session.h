@@ -14,6 +14,7 @@
 //   Waiting --link()--> Linked --unlink()--> Idle      relayed by the worker through stream()
 //   Waiting --answered()--> Idle                       console
 //   Waiting --give_up_wait()--> Idle                   cancelled: the rest of the request is skipped
+//   Idle --link()--> Linked                            a pinned client, which keeps its server
 //   any --Terminate, error--> Closed                   (Want::Close)
 //
 // A server is asked for only when the first message is whole (or longer than kMaxWhole), so a client

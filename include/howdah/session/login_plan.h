@@ -46,7 +46,8 @@ struct LoginPlan {
   bool may_be_old = false;   // the secret comes from the cache: see ClientSession::Want::AskAgain
   std::string end_point;     // tls-server-end-point of the client's TLS, for channel binding
   base::Error refusal;       // Proof::Refuse: code and text for the client
-  // Tracked parameters from the packet and from `options`, in order (name, value).
+  // Parameters from the packet and from `options`, in order (name, value): tracked ones, and any
+  // where session state follows the client (Config::tracks_state).
   std::vector<std::pair<std::string, std::string>> parameters;
 };
 

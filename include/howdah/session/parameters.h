@@ -28,6 +28,12 @@ class TrackedNames {
   std::vector<std::string> names_;
 };
 
+// An application_name as servers of that server_version keep it: plain ASCII.
+std::string clean_name(std::string_view name, std::string_view server_version);
+// How a start-up value is reported that servers by themselves report as `default_value`: a boolean has
+// many spellings.
+std::string as_reported(std::string_view given, std::string_view default_value);
+
 class Parameters {
  public:
   explicit Parameters(std::size_t count) : values_(count) {}

@@ -26,11 +26,15 @@
 #include "howdah/session/owed.h"
 #include "howdah/session/parameters.h"
 #include "howdah/session/relay.h"
+#include "howdah/session/row_reader.h"
 
 namespace howdah::session {
 
 // Why an internal query runs. AuthQuery: see ask().
-enum class Purpose { None, Connect, Check, Reset, SetParameters, Rollback, AuthQuery };
+// SetParameters: parameters and state of the client; Harvest: see harvest.h; Clean: kCleanSql.
+enum class Purpose {
+  None, Connect, Check, Reset, SetParameters, Harvest, Clean, Rollback, AuthQuery
+};
 
 // What came back for ask(): the columns of the first row, unset for NULL. `broken`: that row is
 // longer than kMaxHeld or no row at all.
@@ -81,6 +85,9 @@ class ServerSession {
   // parameter is never part of the SQL. Purpose::AuthQuery; take_answer() once it is Done.
   void ask(std::string_view sql, std::string_view parameter);
   Answer take_answer();
+  // The same, and keeps the rows and notifications that come. take_rows() once it is Done.
+  void run_for_rows(Purpose purpose, std::string_view sql);
+  std::unique_ptr<RowReader> take_rows() { return std::move(rows_); }
   void link();
   void unlink();
 
@@ -129,6 +136,7 @@ class ServerSession {
   ServerStatements statements_;
   base::Buffer out_;
   std::unique_ptr<FirstRow> row_;  // while it asks
+  std::unique_ptr<RowReader> rows_;
   std::vector<std::pair<std::string, std::string>> reported_;
   std::string cancel_key_;
   base::Error close_reason_;

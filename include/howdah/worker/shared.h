@@ -23,6 +23,7 @@
 #include "howdah/session/parameters.h"
 #include "howdah/session/statements.h"
 #include "howdah/worker/login_limits.h"
+#include "howdah/session/session_state.h"
 #include "howdah/worker/messages.h"
 #include "howdah/worker/password_files.h"
 #include "howdah/worker/tls.h"
@@ -77,6 +78,46 @@ class CredentialStore {
   std::map<std::pair<std::string, std::string>, Entry> entries_ GUARDED_BY(mutex_);
 };
 
+// Start-up values that servers of a pool have accepted, with the form in which they report them.
+// Bounded: when it is full it begins anew.
+class AcceptedValues {
+ public:
+  std::optional<std::string> find(pool::PoolId pool, std::string_view name,
+                                  std::string_view value) const;
+  void keep(pool::PoolId pool, std::string_view name, std::string_view value,
+            std::string_view reported);
+  void forget(pool::PoolId pool);
+
+ private:
+  static constexpr std::size_t kMaxEntries = 4096, kMaxValue = 512;
+  mutable base::Mutex mutex_;
+  std::map<pool::PoolId, std::map<std::string, std::string, std::less<>>> pools_
+      GUARDED_BY(mutex_);
+  std::size_t entries_ GUARDED_BY(mutex_) = 0;
+};
+
+// What connect_query leaves set on the servers of a pool: where a client's session begins.
+class FirstStates {
+ public:
+  session::StateRef find(pool::PoolId pool) const;
+  void keep(pool::PoolId pool, session::StateRef state);
+
+ private:
+  mutable base::Mutex mutex_;
+  std::map<pool::PoolId, session::StateRef> states_ GUARDED_BY(mutex_);
+};
+
+// How many servers of each pool are pinned to a client, over all workers.
+class PinBudget {
+ public:
+  bool take(pool::PoolId pool, int limit);
+  void give(pool::PoolId pool);
+
+ private:
+  base::Mutex mutex_;
+  std::map<pool::PoolId, int> pinned_ GUARDED_BY(mutex_);
+};
+
 struct Shared {
   pool::Ledger& ledger;
   pool::ClientBudget& clients;
@@ -97,6 +138,9 @@ struct Shared {
   FailureTable failures{};
   session::StatementTable statements{};
   PoolStatementsStore pool_statements{};
+  AcceptedValues accepted{};
+  FirstStates first_states{};
+  PinBudget pins{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };

@@ -17,6 +17,10 @@ const char kConnectionColumns[] =
     "type:t user:t database:t replication:t state:t addr:t port:i local_addr:t local_port:i "
     "connect_time:t request_time:t wait:i wait_us:i close_needed:i ptr:t link:t remote_pid:i tls:t "
     "application_name:t prepared_statements:i id:i";
+const char kClientColumns[] =
+    "type:t user:t database:t replication:t state:t addr:t port:i local_addr:t local_port:i "
+    "connect_time:t request_time:t wait:i wait_us:i close_needed:i ptr:t link:t remote_pid:i tls:t "
+    "application_name:t prepared_statements:i id:i pinned:t";
 const char kSocketColumns[] =
     "type:t user:t database:t replication:t state:t addr:t port:i local_addr:t local_port:i "
     "connect_time:t request_time:t wait:i wait_us:i close_needed:i ptr:t link:t remote_pid:i tls:t "
@@ -40,8 +44,8 @@ const Expected kExpected[] = {
     {"POOLS",
      "database:t user:t cl_active:i cl_waiting:i cl_active_cancel_req:i cl_waiting_cancel_req:i "
      "sv_active:i sv_active_cancel:i sv_being_canceled:i sv_idle:i sv_used:i sv_tested:i "
-     "sv_login:i maxwait:i maxwait_us:i pool_mode:t load_balance_hosts:t"},
-    {"CLIENTS", kConnectionColumns},
+     "sv_login:i maxwait:i maxwait_us:i pool_mode:t load_balance_hosts:t sv_pinned:i"},
+    {"CLIENTS", kClientColumns},
     {"SERVERS", kConnectionColumns},
     {"SOCKETS", kSocketColumns},
     {"ACTIVE_SOCKETS", kSocketColumns},

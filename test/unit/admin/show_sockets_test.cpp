@@ -47,6 +47,7 @@ admin::SocketRow client() {
   row.tls = "TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=X25519";
   row.application_name = "psql";
   row.prepared_statements = 5;
+  row.pinned = "LISTEN";
   row.id = 99;
   return row;
 }
@@ -63,7 +64,7 @@ TEST_CASE("SHOW CLIENTS prints every field of a row where it belongs") {
   CHECK(text ==
         "C|ann|app|none|active|10.0.0.1|40000|10.0.0.9|6432|2025-07-01 12:00:00 UTC|"
         "2025-07-01 12:01:01 UTC|3|7|1|0xabc0|0xdef0|4711|"
-        "TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=X25519|psql|5|99|");
+        "TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=X25519|psql|5|99|LISTEN|");
 }
 
 TEST_CASE("empty fields have their placeholders") {

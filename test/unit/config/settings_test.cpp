@@ -137,7 +137,10 @@ const Default kDefaults[] = {
     {"auth_query_cache_ttl", "30"},
     {"cancel_on_disconnect", "1"},
     {"max_login_conn", "0"},
+    {"max_pinned_servers", "-1"},
+    {"pin_unsafe", "1"},
     {"proxy_protocol_from", ""},
+    {"session_state", "track"},
     {"worker_threads", "0", kRestart},
 };
 

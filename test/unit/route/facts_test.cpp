@@ -36,8 +36,9 @@ TEST_CASE("texts touch what they touch, and no more") {
   }
 }
 
-TEST_CASE("settings with a dot are told, in lower case") {
-  CHECK_EQ(facts("SET MyApp.Uid = 1; RESET a.\"B\"").custom_settings,
+TEST_CASE("settings with a dot that are set are told, in lower case") {
+  CHECK_EQ(facts("SET MyApp.Uid = 1; SET a.\"B\" FROM CURRENT; RESET a.c; SET a.d TO DEFAULT")
+               .custom_settings,
            std::vector<std::string>{"myapp.uid", "a.b"});
   CHECK_EQ(facts("SELECT set_config('A.b', $1, false)").custom_settings,
            std::vector<std::string>{"a.b"});

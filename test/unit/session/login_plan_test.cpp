@@ -328,3 +328,24 @@ TEST_CASE("md5: an unknown user is asked as most of the known ones are") {
   CHECK(plan_found(looked_up, login("eve", "shop"), {})->method == auth::Method::Scram);
   CHECK(plan(looked_up, login("eve", "nowhere"))->method == auth::Method::Scram);
 }
+
+TEST_CASE("where session state follows its client any start-up parameter is taken") {
+  auto config = small();
+  config.settings.session_state = "track";
+  config.settings.ignore_startup_parameters = {"dropped"};
+  Pairs parameters = login("bob", "shop");
+  parameters.emplace_back("work_mem", "1MB");
+  parameters.emplace_back("options", "-c app.x=1 -c dropped=2");
+  CHECK(refused(config, parameters) == "22023 unsupported startup parameter: work_mem");  // session
+  config.settings.pool_mode = config::PoolMode::Transaction;
+  auto taken = plan(config, parameters);
+  REQUIRE(taken);
+  CHECK(taken->parameters == Pairs{{"work_mem", "1MB"}, {"app.x", "1"}});
+  parameters[1].second = "pgbouncer";
+  CHECK(refused(config, parameters) == "22023 unsupported startup parameter: work_mem");
+  parameters[1].second = "shop";
+  auto entry = std::make_shared<config::Database>(*config.databases["shop"]);
+  entry->tracks_state = false;
+  config.databases["shop"] = entry;
+  CHECK(refused(config, parameters) == "22023 unsupported startup parameter: work_mem");
+}

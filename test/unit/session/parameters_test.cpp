@@ -115,3 +115,17 @@ TEST_CASE("defaults fill only what was not given") {
   CHECK(*client.get(1) == "default");
   CHECK_FALSE(client.get(2));
 }
+
+TEST_CASE("an application_name is cleaned as servers of that version do") {
+  CHECK(clean_name("plain ~ name", "15.4") == "plain ~ name");
+  CHECK(clean_name("caf\xc3\xa9\n", "15.4 (Debian)") == "caf???");
+  CHECK(clean_name("caf\xc3\xa9\n", "16beta1") == "caf\\xc3\\xa9\\x0a");
+  CHECK(clean_name("\xc3", "") == "?");
+}
+
+TEST_CASE("a boolean start-up value is reported as servers report booleans") {
+  for (const char* yes : {"on", "1", "t", "TRUE", "y", "Yes"}) CHECK(as_reported(yes, "off") == "on");
+  for (const char* no : {"of", "0", "f", "FALSE", "n", "No"}) CHECK(as_reported(no, "on") == "off");
+  CHECK(as_reported("o", "on") == "o");
+  CHECK(as_reported("1", "4096") == "1");
+}

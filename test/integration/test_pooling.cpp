@@ -97,13 +97,15 @@ TEST_CASE("transaction mode: a failed transaction holds the server until it is r
 }
 
 TEST_CASE("transaction mode: the reset query runs only when it is asked for always") {
-  Pooler never = make_pooler({{"pool_mode", "transaction"}, {"default_pool_size", "1"}});
+  // What is set would follow its client otherwise.
+  std::map<std::string, std::string> settings{{"pool_mode", "transaction"}, {"default_pool_size", "1"}};
+  if (!on_pgbouncer()) settings["session_state"] = "off";
+  Pooler never = make_pooler(settings);
   Client client = never.connect("db");
   client.exec("set work_mem = '77MB'");
   CHECK(client.value("show work_mem") == "77MB");
-  Pooler always = make_pooler({{"pool_mode", "transaction"},
-                               {"default_pool_size", "1"},
-                               {"server_reset_query_always", "1"}});
+  settings["server_reset_query_always"] = "1";
+  Pooler always = make_pooler(settings);
   Client other = always.connect("db");
   other.exec("set work_mem = '77MB'");
   CHECK(other.value("show work_mem") == "4MB");

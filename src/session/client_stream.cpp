@@ -57,6 +57,13 @@ bool is_uncertain(const Following& f, std::string_view name) {
   return uncertain;
 }
 
+bool uses_statement(char type) { return type == fe::kBind || type == fe::kDescribe; }
+
+bool unnamed_depends(Following& f) {
+  const std::string* body = f.client.unnamed();
+  return body && !f.facts.of(body->c_str()).names.empty();
+}
+
 // What statements the text names must be known before it is sent.
 bool names_statements(Following& f, char type, std::string_view seen) {
   wire::Cursor cursor(seen.substr(kHeaderSize));
@@ -223,7 +230,8 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
       std::string_view name = statement_named(header.type, seen);
       bool text = whole && (header.type == fe::kQuery || header.type == fe::kParse);
       if ((!name.empty() && is_uncertain(f, name)) ||
-          (text && names_statements(f, header.type, seen))) {
+          (text && names_statements(f, header.type, seen)) ||
+          (name.empty() && uses_statement(header.type) && unnamed_depends(f))) {
         stalled_ = true;
         stop = Stop::Stall;
         break;
@@ -258,6 +266,7 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
         break;
       }
       case fe::kSync:
+        sql_effects_.reset();
         f.owed.each([&](const Owed::Entry& entry) {
           const Owed::Detail* detail = entry.detail.get();
           if (detail && (detail->clears || !detail->effects.empty())) stalled_ = true;
@@ -371,7 +380,7 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
     return true;
   }
   std::string_view rest = cursor.rest();
-  StatementRef statement = name.empty() ? f.client.unnamed_shared : f.client.find(name);
+  StatementRef statement = name.empty() ? f.client.unnamed_shared : known_to(f, name);
   if (f.max_prepared == 0 || (name.empty() && !statement)) {
     if (name.empty()) use_unnamed(f);
     f.owed.sent(fe::kBind);
@@ -418,7 +427,7 @@ void ClientStream::on_describe(Following& f, std::string_view seen) {
     f.to_server.view(seen);
     return;
   }
-  StatementRef statement = name.empty() ? f.client.unnamed_shared : f.client.find(name);
+  StatementRef statement = name.empty() ? f.client.unnamed_shared : known_to(f, name);
   Owed::Entry entry{fe::kDescribe};
   if (statement) {
     ensure_on_server(f, statement, name);

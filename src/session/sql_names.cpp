@@ -49,6 +49,19 @@ std::string short_message(char type, std::string_view body) {
   return message;
 }
 
+StatementRef known_to(const Following& f, std::string_view name) {
+  StatementRef statement = f.client.find(name);
+  // What SQL before it in the same batch does is not in the map before its CommandComplete comes.
+  f.owed.each([&](const Owed::Entry& entry) {
+    if (!entry.detail) return;
+    const auto& effects = entry.detail->effects;
+    for (std::size_t i = entry.detail->next_effect; i < effects.size(); ++i) {
+      if (effects[i].name == name) statement = effects[i].prepare ? effects[i].statement : nullptr;
+    }
+  });
+  return statement;
+}
+
 void close_on_server(Following& f, const StatementRef& statement) {
   Owed::Entry entry = ours(fe::kClose, statement->id);
   entry.detail = undoing(Owed::kServerRemoved, statement);
@@ -66,6 +79,15 @@ void make_room(Following& f) {
 bool ensure_on_server(Following& f, const StatementRef& statement, std::string_view name,
                       std::unique_ptr<Owed::Detail>* effects) {
   const bool depends = !statement->names.empty();
+  // SQL sent before in this batch makes it.
+  bool made = false;
+  f.owed.each([&](const Owed::Entry& entry) {
+    if (!entry.detail) return;
+    for (const Owed::SqlEffect& effect : entry.detail->effects) {
+      if (effect.prepare && effect.statement == statement) made = true;
+    }
+  });
+  if (made) return false;
   switch (f.server.has(statement->id)) {
     case ServerStatements::Has::Yes:
       if (depends) {
@@ -148,7 +170,7 @@ std::string follow_sql_names(Following& f, const std::vector<route::StatementNam
   for (const StatementName& use : names) {
     auto said = here.find(use.name);
     bool known_here = said != here.end();
-    StatementRef statement = known_here ? said->second : f.client.find(use.name);
+    StatementRef statement = known_here ? said->second : known_to(f, use.name);
     switch (use.verb) {
       case StatementName::Verb::DeallocateAll:
         detail.clears = true;  // its CommandComplete does it

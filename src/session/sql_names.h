@@ -31,6 +31,9 @@ std::string follow_names_of(Following& f, const Statement& statement, Owed::Deta
 bool ensure_on_server(Following& f, const StatementRef& statement, std::string_view name,
                       std::unique_ptr<Owed::Detail>* effects = nullptr);
 
+// What the client's name means when the next message reaches the server; null: nothing.
+StatementRef known_to(const Following& f, std::string_view name);
+
 // Closes it on the server, unseen by the client.
 void close_on_server(Following& f, const StatementRef& statement);
 // Closes the least recently used while there are too many.

@@ -79,9 +79,9 @@ void ClientStream::use_unnamed(Following& f) {
   const std::string* body = f.client.unnamed();
   const bool ours = f.server.unnamed_owner == f.client_id;
   // One that names statements is parsed anew each time: what they mean may have changed.
-  const bool depends = body && f.max_prepared > 0 && !sql_effects_ &&
-                       !f.facts.of(body->c_str()).names.empty();
-  if (ours && !depends) return;
+  const bool depends =
+      body && f.max_prepared > 0 && !f.facts.of(body->c_str()).names.empty();
+  if (ours && (!depends || sql_effects_)) return;
   f.server.unnamed_owner = f.client_id;
   if (body) {
     const route::Facts& facts = f.facts.of(body->c_str());

@@ -478,6 +478,7 @@ void ClientStream::on_query(Following& f, std::string_view seen) {
   // PostgreSQL drops its unnamed statement at a Query.
   f.client.drop_unnamed();
   f.client.unnamed_shared.reset();
+  ++f.client.unnamed_serial;
   f.server.unnamed_owner = 0;
   sql_effects_.reset();
   Owed::Entry entry{fe::kQuery};

@@ -100,6 +100,7 @@ void answer_locally(std::string_view request, ClientStatements& client, Statemen
         client.remove(deallocated(cursor.cstring(), facts));
         client.drop_unnamed();
         client.unnamed_shared.reset();
+        ++client.unnamed_serial;
         wire::append_command_complete(out, "DEALLOCATE");
         wire::append_ready_for_query(out, wire::TxStatus::Idle);
         break;

@@ -25,6 +25,7 @@ void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::strin
   sql_effects_.reset();
   f.client.drop_unnamed();
   f.client.unnamed_shared.reset();
+  ++f.client.unnamed_serial;
   if (!facts.names.empty() && f.max_prepared > 0) {
     auto detail = std::make_unique<Owed::Detail>();
     std::string rewritten = follow_sql_names(f, facts.names, text, false, *detail);
@@ -33,8 +34,9 @@ void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::strin
     f.to_server.copy(head_of(fe::kParse, 2 + rewritten.size() + cursor.rest().size()));
     f.to_server.copy(base::cat('\0', rewritten, '\0'));
     f.to_server.view(cursor.rest());
-    f.owed.sent({fe::kParse, Owed::Action::Forward, ++f.client.unnamed_serial});
+    f.owed.sent({fe::kParse, Owed::Action::Forward, f.client.unnamed_serial});
     f.server.unnamed_owner = f.client_id;
+    f.server.unnamed_serial = f.client.unnamed_serial;
     sql_effects_ = std::move(detail);
     return;
   }
@@ -68,21 +70,24 @@ void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::strin
       return;
     }
   }
-  f.owed.sent({fe::kParse, Owed::Action::Forward, ++f.client.unnamed_serial});
+  f.owed.sent({fe::kParse, Owed::Action::Forward, f.client.unnamed_serial});
   f.to_server.view(seen);
   f.server.unnamed_owner = f.client_id;
+  f.server.unnamed_serial = f.client.unnamed_serial;
   if (!long_text) f.client.keep_unnamed(body);
 }
 
 // Before the unnamed statement is used: the server must hold this client's, or none.
 void ClientStream::use_unnamed(Following& f) {
   const std::string* body = f.client.unnamed();
-  const bool ours = f.server.unnamed_owner == f.client_id;
+  const bool ours = f.server.unnamed_owner == f.client_id &&
+                    f.server.unnamed_serial == f.client.unnamed_serial;
   // One that names statements is parsed anew each time: what they mean may have changed.
   const bool depends =
       body && f.max_prepared > 0 && !f.facts.of(body->c_str()).names.empty();
   if (ours && (!depends || sql_effects_)) return;
   f.server.unnamed_owner = f.client_id;
+  f.server.unnamed_serial = f.client.unnamed_serial;
   if (body) {
     const route::Facts& facts = f.facts.of(body->c_str());
     if (f.track) touch(facts);

@@ -91,7 +91,7 @@ class ClientStatements {
   void keep_unnamed(std::string_view body);
   void drop_unnamed() { has_unnamed_ = false; }
   const std::string* unnamed() const { return has_unnamed_ ? &unnamed_ : nullptr; }
-  std::uint64_t unnamed_serial = 0;  // counts the unnamed Parses
+  std::uint64_t unnamed_serial = 0;  // counts what changed it: Parses, and Queries, which drop it
   // The unnamed statement is this shared one (prepare_unnamed); Bind "" means it.
   StatementRef unnamed_shared;
 
@@ -129,8 +129,8 @@ class ServerStatements {
   void clear();
   std::size_t size() const { return order_.size(); }
 
-  // Whose unnamed statement it holds; 0: nobody's.
-  std::uint64_t unnamed_owner = 0;
+  // Whose unnamed statement it holds, and which of that client's; 0: nobody's.
+  std::uint64_t unnamed_owner = 0, unnamed_serial = 0;
   // It has the statement that DEALLOCATE is made to name (see client_stream.cpp).
   bool has_dummy = false;
 

@@ -57,11 +57,9 @@ bool is_uncertain(const Following& f, std::string_view name) {
   return uncertain;
 }
 
-bool uses_statement(char type) { return type == fe::kBind || type == fe::kDescribe; }
-
-bool unnamed_depends(Following& f) {
+bool uses_dependent_unnamed(Following& f, char type) {
   const std::string* body = f.client.unnamed();
-  return body && !f.facts.of(body->c_str()).names.empty();
+  return (type == fe::kBind || type == fe::kDescribe) && body && !f.facts.of(body->c_str()).names.empty();
 }
 
 // What statements the text names must be known before it is sent.
@@ -95,8 +93,8 @@ bool is_client_message(char type) {
 }
 
 const route::Facts& FactsCache::everything() {
-  static const route::Facts kEverything{
-      route::kSettings | route::kPins | route::kHidden | route::kDdl, {}, {}, false};
+  using namespace route;
+  static const Facts kEverything{kSettings | kPins | kHidden | kDdl, {}, {}, false};
   return kEverything;
 }
 
@@ -223,7 +221,6 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
     std::size_t size = kHeaderSize + header.body;
     std::string_view seen = chunk.substr(at, size);
     bool whole = seen.size() == size;
-    // What the server skips does nothing to any map; what stands in a copy is an error.
     bool look = !f.owed.skipping() && !f.owed.copy_in();
     bool hold = false;
     if (look && !f.owed.quiet() && f.max_prepared > 0) {
@@ -231,7 +228,7 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
       bool text = whole && (header.type == fe::kQuery || header.type == fe::kParse);
       if ((!name.empty() && is_uncertain(f, name)) ||
           (text && names_statements(f, header.type, seen)) ||
-          (name.empty() && uses_statement(header.type) && unnamed_depends(f))) {
+          (name.empty() && uses_dependent_unnamed(f, header.type))) {
         stalled_ = true;
         stop = Stop::Stall;
         break;
@@ -287,8 +284,6 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
   return {at, stop};
 }
 
-// --- What it touches ------------------------------------------------------------------------------
-
 void ClientStream::touch(const route::Facts& facts) {
   touched_ |= facts.touch;
   for (const std::string& name : facts.custom_settings) custom_settings_.push_back(name);
@@ -298,8 +293,6 @@ void ClientStream::touch(const Statement& statement) {
   touched_ |= statement.touch;
   for (const std::string& name : statement.custom_settings) custom_settings_.push_back(name);
 }
-
-// --- Messages -------------------------------------------------------------------------------------
 
 void ClientStream::on_parse(Following& f, std::string_view seen) {
   wire::Cursor cursor(seen.substr(kHeaderSize));
@@ -337,8 +330,9 @@ void ClientStream::parse_named(Following& f, std::string_view name, std::string_
       f.server.used(statement->id);
     } else {
       // Behind a request that may fail nobody knows what the server has.
-      bool maybe = !f.owed.quiet() || f.server.has(statement->id) != ServerStatements::Has::No;
-      if (maybe) close_on_server(f, statement);
+      if (!f.owed.quiet() || f.server.has(statement->id) != ServerStatements::Has::No) {
+        close_on_server(f, statement);
+      }
       if (!statement->names.empty()) {
         Owed::Detail unused;  // nothing is executed yet
         rewritten = follow_names_of(f, *statement, unused);
@@ -375,8 +369,8 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
     wire::Header header{};
     wire::read_header(seen, UINT32_MAX, header);
     if (seen.size() < kHeaderSize + header.body) return false;
-    f.owed.sent(fe::kBind);  // malformed: PostgreSQL says so
-    f.to_server.view(seen);
+    f.owed.sent(fe::kBind);
+    f.to_server.view(seen);  // malformed: PostgreSQL says so
     return true;
   }
   std::string_view rest = cursor.rest();

@@ -180,6 +180,41 @@ void peer_rows(const State& state, base::Buffer& to) {
   }
 }
 
+constexpr wire::Column kPeerPools[] = {{"peer_id", kInt},
+                                       {"cl_active_cancel_req", kInt},
+                                       {"cl_waiting_cancel_req", kInt},
+                                       {"sv_active_cancel", kInt},
+                                       {"sv_login", kInt}};
+
+// Peers that requests may be passed on to: not ourselves.
+std::vector<int> other_peers(const State& state) {
+  std::vector<int> ids;
+  for (const auto& [id, peer] : state.config->peers) {
+    if (id != state.config->settings.peer_id) ids.push_back(id);
+  }
+  return ids;
+}
+
+void peer_pool_rows(const State& state, base::Buffer& to) {
+  for (int id : other_peers(state)) {
+    PeerPool sum;
+    for (const WorkerReport& worker : state.workers) {
+      auto found = worker.peers.find(id);
+      if (found == worker.peers.end()) continue;
+      sum.cl_active_cancel_req += found->second.cl_active_cancel_req;
+      sum.cl_waiting_cancel_req += found->second.cl_waiting_cancel_req;
+      sum.sv_active_cancel += found->second.sv_active_cancel;
+      sum.sv_login += found->second.sv_login;
+    }
+    Row(to, std::size(kPeerPools))
+        .number(id)
+        .number(sum.cl_active_cancel_req)
+        .number(sum.cl_waiting_cancel_req)
+        .number(sum.sv_active_cancel)
+        .number(sum.sv_login);
+  }
+}
+
 constexpr wire::Column kLists[] = {{"list", kText}, {"items", kInt}};
 
 void list_rows(const State& state, base::Buffer& to) {
@@ -200,7 +235,7 @@ void list_rows(const State& state, base::Buffer& to) {
   row("users", user_names(state).size());
   row("peers", state.config->peers.size());
   row("pools", pools.size());
-  row("peer_pools", 0);
+  row("peer_pools", other_peers(state).size());
   row("free_clients", 0);  // closed connections keep no memory here
   row("used_clients", clients + login_clients);
   row("login_clients", login_clients);
@@ -219,6 +254,7 @@ constexpr Show kShows[] = {
     {"DATABASES", Rights::Stats, ShowKind::Rows, kDatabases, database_rows},
     {"USERS", Rights::Stats, ShowKind::SocketRows, kUsers, user_rows},
     {"PEERS", Rights::Stats, ShowKind::Rows, kPeers, peer_rows},
+    {"PEER_POOLS", Rights::Stats, ShowKind::Rows, kPeerPools, peer_pool_rows},
     {"LISTS", Rights::Stats, ShowKind::Rows, kLists, list_rows},
 };
 

@@ -14,7 +14,6 @@ constexpr Show kOthers[] = {
     {"MEM", Rights::Stats, ShowKind::Unavailable, {}, nullptr},
     {"DNS_HOSTS", Rights::Stats, ShowKind::Unavailable, {}, nullptr},
     {"DNS_ZONES", Rights::Stats, ShowKind::Unavailable, {}, nullptr},
-    {"PEER_POOLS", Rights::Stats, ShowKind::Unavailable, {}, nullptr},
 };
 
 constexpr DriverSetting kDriverSettings[] = {

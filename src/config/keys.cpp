@@ -80,7 +80,7 @@ const Key kKeys[] = {
     {"max_user_client_connections", Int, "0", &S::max_user_client_connections},
     {"max_user_connections", Int, "0", &S::max_user_connections},
     {"min_pool_size", Int, "0", &S::min_pool_size},
-    {"peer_id", Int, "0", &S::peer_id, kReload, {.max = 16383, .works = kNotYet}},
+    {"peer_id", Int, "0", &S::peer_id, kReload, {.max = 16383}},
     {"pidfile", Text, "", &S::pidfile, kRestart},
     {"pkt_buf", Size, "4096", {}, kRestart, {.works = kNoEffect}},
     {"pool_idle_timeout", Time, "0", &S::pool_idle_timeout},

@@ -13,13 +13,13 @@ std::vector<PoolSnapshot> Book::snapshot() const {
     row.id = pool->id;
     row.database = pool->database;
     row.user = pool->user;
-    row.waiting = pool->waiting.size();
+    row.waiting = pool->waiting.size() + pool->waiting_own.size();
     row.active = pool->in(SlotState::Active).size();
     row.parked = pool->in(SlotState::Parked).size();
     row.connecting = pool->in(SlotState::Connecting).size();
     row.promised = pool->in(SlotState::Promised).size();
     row.clients = pool->clients;
-    row.oldest_waiter = pool->waiting.empty() ? base::kNever : pool->waiting.front()->since;
+    row.oldest_waiter = pool->oldest() ? pool->oldest()->since : base::kNever;
     row.paused = paused(*pool);
     row.closing = pool->in(SlotState::Closing).size();
     for (const auto& list : pool->slots)
@@ -47,21 +47,27 @@ std::string Book::check_invariants() const {
     if (!pool->waiting.empty() && !pool->in(SlotState::Parked).empty() && !due)
       return broken("a waiter beside a parked server");
     if (paused(*pool) && !pool->in(SlotState::Parked).empty()) return broken("parked in a pause");
-    if (hopeless(*pool) && !pool->waiting.empty() && !due)
+    if (hopeless(*pool) && pool->oldest() && !due)
       return broken("a waiter without hope or tick");
     if (pool->count() < pool->minimum && kept_filled(*pool) && !pool->attention.armed())
       return broken("below min_pool_size and no tick will look");
     std::string fault;
     std::size_t promises = 0, on_workers = 0;
+    std::array<std::size_t, kSlotStates> own{};
     std::vector<std::size_t> connecting(pool->hosts.size());
     for (std::size_t state = 0; state < kSlotStates; ++state)
       pool->slots[state].each([&](const Slot& slot) {
         if (slot.pool != pool || slot.state != static_cast<SlotState>(state) || slot.id == 0)
           fault = "a slot in a wrong list";
-        if (slot.ticket && (slot.state != SlotState::Promised || slot.ticket->slot != &slot ||
+        bool on_its_way = slot.state == SlotState::Promised ||
+                          (slot.own && slot.state == SlotState::Connecting);
+        if (slot.ticket && (!on_its_way || slot.own != slot.ticket->own || slot.ticket->slot != &slot ||
                             !pool->promised.contains(*slot.ticket)))
           fault = "a promise that only the slot knows";
         promises += slot.ticket != nullptr;
+        own[state] += slot.own;
+        if (slot.own && (slot.state == SlotState::Parked || slot.state == SlotState::Promised))
+          fault = "a slot of one client is handed on";
         bool parked = slot.state == SlotState::Parked;
         if (slot.on_worker.linked() != parked) fault = "a slot in a wrong worker's list";
         for (std::size_t kind = 0; kind < kScopeKinds; ++kind)
@@ -77,15 +83,19 @@ std::string Book::check_invariants() const {
     for (std::size_t i = 0; i < connecting.size(); ++i)
       if (connecting[i] != pool->hosts[i].connecting) fault = "a host's connects are miscounted";
     if (promises != pool->promised.size()) fault = "a ticket is promised nothing";
-    const Ticket* before = nullptr;
-    pool->waiting.each([&](const Ticket& ticket) {
-      if (ticket.slot || ticket.pool != pool || ticket.id == 0) fault = "a waiter with a slot";
-      if (before && !before->before(ticket)) fault = "the queue is out of order";
-      before = &ticket;
-    });
+    if (own != pool->own) fault = "slots of single clients are miscounted";
+    for (const Pool::Queue* queue : {&pool->waiting, &pool->waiting_own}) {
+      const Ticket* before = nullptr;
+      queue->each([&](const Ticket& ticket) {
+        if (ticket.slot || ticket.pool != pool || ticket.id == 0) fault = "a waiter with a slot";
+        if (ticket.own != (queue == &pool->waiting_own)) fault = "a ticket in the wrong queue";
+        if (before && !before->before(ticket)) fault = "the queue is out of order";
+        before = &ticket;
+      });
+    }
     if (!fault.empty()) return broken(fault);
     slots += pool->count();
-    tickets += pool->waiting.size() + pool->promised.size();
+    tickets += pool->waiting.size() + pool->waiting_own.size() + pool->promised.size();
     for (Scope* scope : pool->scopes) {
       sums[scope].servers += pool->count();
       sums[scope].closing += pool->in(SlotState::Closing).size();

@@ -21,6 +21,7 @@ Book::~Book() {
     Pool& pool = *owned;
     unblock(pool);
     while (Ticket* ticket = pool.waiting.pop_front()) ticket->id = 0;
+    while (Ticket* ticket = pool.waiting_own.pop_front()) ticket->id = 0;
     while (Ticket* ticket = pool.promised.pop_front()) ticket->id = 0;
     for (auto& list : pool.slots)
       while (Slot* slot = list.front()) leave(*slot);
@@ -144,6 +145,7 @@ void Book::client_left(PoolId id, TimePoint now) {
 void Book::enter(Slot& slot) {
   Pool& pool = *slot.pool;
   pool.in(slot.state).push_back(slot);
+  pool.own[static_cast<std::size_t>(slot.state)] += slot.own;
   if (slot.state == SlotState::Parked) {
     pool.parked_on[slot.home].push_back(slot);
     link_idle(slot);
@@ -155,6 +157,7 @@ void Book::enter(Slot& slot) {
 void Book::leave(Slot& slot) {
   Pool& pool = *slot.pool;
   pool.in(slot.state).remove(slot);
+  pool.own[static_cast<std::size_t>(slot.state)] -= slot.own;
   if (slot.state == SlotState::Parked) {
     pool.parked_on[slot.home].remove(slot);
     unlink_idle(slot);
@@ -183,10 +186,16 @@ void Book::unlink_idle(Slot& slot) {
     if (slot.idle[kind].link.linked()) slot.pool->scopes[kind]->idle.remove(slot.idle[kind]);
 }
 
-Slot& Book::new_slot(Pool& pool, std::size_t host, TimePoint now) {
+Slot& Book::new_slot(Pool& pool, std::size_t host, TimePoint now, Ticket* own) {
   Slot& slot = slots_.take();
   slot.pool = &pool;
-  slot.ticket = nullptr;
+  slot.own = own != nullptr;
+  slot.ticket = own;
+  if (own) {
+    pool.waiting_own.remove(*own);
+    pool.promised.push_back(*own);
+    own->slot = &slot;
+  }
   slot.state = SlotState::Connecting;
   slot.home = 0;
   slot.host = static_cast<std::uint32_t>(host);
@@ -227,6 +236,7 @@ Ticket& Book::new_ticket(Pool& pool, Waiter who, TimePoint since) {
   Ticket& ticket = tickets_.take();
   ticket.pool = &pool;
   ticket.slot = nullptr;
+  ticket.own = false;
   ticket.who = who;
   ticket.since = since;
   ticket.sequence = next_sequence_++;
@@ -236,7 +246,7 @@ Ticket& Book::new_ticket(Pool& pool, Waiter who, TimePoint since) {
 void Book::drop(Ticket& ticket) { tickets_.give_back(ticket); }
 
 void Book::enqueue(Ticket& ticket) {
-  Pool::Queue& queue = ticket.pool->waiting;
+  Pool::Queue& queue = ticket.own ? ticket.pool->waiting_own : ticket.pool->waiting;
   if (queue.empty() || queue.back()->before(ticket)) return queue.push_back(ticket);
   Ticket* at = queue.front();
   while (at->before(ticket)) at = Pool::Queue::next(*at);
@@ -252,7 +262,12 @@ void Book::promise(Slot& slot, Ticket& ticket) {
 }
 
 void Book::fail_waiters(Pool& pool, const base::Error& error, Actions& actions) {
-  while (Ticket* ticket = pool.waiting.pop_front()) {
+  fail_queue(pool.waiting, error, actions);
+  fail_queue(pool.waiting_own, error, actions);
+}
+
+void Book::fail_queue(Pool::Queue& queue, const base::Error& error, Actions& actions) {
+  while (Ticket* ticket = queue.pop_front()) {
     actions.emplace_back(Fail{ticket->id, ticket->who, error});
     drop(*ticket);
   }

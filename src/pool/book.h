@@ -36,6 +36,7 @@ class Book {
   Checkout checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions);
   bool cancel(TicketId ticket);
   Checkout retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
+  Checkout checkout_own(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
   Checkin checkin(SlotId slot, WorkerId worker, TimePoint now);
   bool adopted(SlotId slot, TicketId ticket, WorkerId worker, TimePoint now);
   // `actions` null: what may be opened after it is left to the next tick.
@@ -82,7 +83,7 @@ class Book {
   void leave(Slot& slot);
   void link_idle(Slot& slot);
   void unlink_idle(Slot& slot);
-  Slot& new_slot(Pool& pool, std::size_t host, TimePoint now);
+  Slot& new_slot(Pool& pool, std::size_t host, TimePoint now, Ticket* own);
   // The slot is gone: its room is free, and the ticket it was promised to waits again.
   void release(Slot& slot);
   Ticket& new_ticket(Pool& pool, Waiter who, TimePoint since);
@@ -92,6 +93,7 @@ class Book {
   void close(Slot& slot, const char* reason, Actions& actions);
   void close_parked(Pool& pool, const char* reason, Actions& actions);
   void fail_waiters(Pool& pool, const base::Error& error, Actions& actions);
+  void fail_queue(Pool::Queue& queue, const base::Error& error, Actions& actions);
 
   // --- hand to hand (checkout.cpp)
   Checkout ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
@@ -101,6 +103,9 @@ class Book {
   Checkin settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh);
   const char* unwanted(Slot& slot, TimePoint now, bool fresh);
   bool outlived(const Slot& slot, TimePoint now) const;
+  Checkin give_own(Slot& slot, WorkerId worker, TimePoint now);
+  // One that waits for a slot of its own is before `next` and has no room but this slot's.
+  bool yields_to_own(Pool& pool, const Ticket* next, TimePoint now) const;
   // Between two closings for age, so that a pool is not renewed all at once.
   Duration lifetime_gap(const Pool& pool) const;
   // A parked slot's room would let a blocked pool grow.
@@ -109,13 +114,18 @@ class Book {
   // --- growth (growth.cpp)
   bool wants(const Pool& pool) const;
   bool over_reserve(const Pool& pool) const;
-  TimePoint reserve_from(const Pool& pool) const;
-  bool has_room(const Pool& pool, TimePoint now) const;
+  TimePoint reserve_from(const Pool& pool, const Ticket* head) const;
+  bool has_room(const Pool& pool, const Ticket* head, TimePoint now) const;
+  bool wants_shared(const Pool& pool) const;
+  // Whom the next slot is for, if it is to be one of its own; null: for those who share.
+  Ticket* next_own(const Pool& pool) const;
+  const Ticket* next_head(const Pool& pool) const;
+  void make_room_for_own(Pool& pool, Actions& actions);
   std::optional<std::size_t> ready_host(const Pool& pool, TimePoint now) const;
   void attend_back_off(Pool& pool, TimePoint now);
   bool admitted(Pool& pool, Actions& actions);
   void unblock(Pool& pool);
-  void open(Pool& pool, std::size_t host, TimePoint now, Actions& actions);
+  void open(Pool& pool, std::size_t host, TimePoint now, Actions& actions, Ticket* own = nullptr);
   void grow(Pool& pool, TimePoint now, Actions& actions);
   void grow_in_order(std::vector<Pool*>& pools, TimePoint now, Actions& actions);
   // After room came free in this pool and its scopes.

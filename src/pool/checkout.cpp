@@ -1,5 +1,6 @@
 // Book: a server goes from hand to hand. The hot path: nothing here allocates but the first time.
 #include <algorithm>
+#include <utility>
 
 #include "howdah/base/text.h"
 #include "pool/book.h"
@@ -19,6 +20,19 @@ Checkout Book::retry(PoolId id, Waiter who, TimePoint since, TimePoint now, Acti
   if (!pool) return Refused{removed_error_};
   pool->newest_since = std::max(pool->newest_since, since);
   return ask(*pool, who, since, now, actions);
+}
+
+Checkout Book::checkout_own(PoolId id, Waiter who, TimePoint since, TimePoint now,
+                            Actions& actions) {
+  Pool* pool = find(id);
+  if (!pool) return Refused{removed_error_};
+  if (const base::Error* error = hopeless(*pool)) return Refused{*error};
+  Ticket& ticket = new_ticket(*pool, who, since);
+  ticket.own = true;
+  enqueue(ticket);
+  TicketId id_of_ticket = ticket.id;
+  grow(*pool, now, actions);
+  return Queued{id_of_ticket};
 }
 
 Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actions& actions) {
@@ -72,7 +86,7 @@ bool Book::cancel(TicketId id) {
     slot->ticket = nullptr;
     ticket->pool->promised.remove(*ticket);
   } else {
-    ticket->pool->waiting.remove(*ticket);
+    (ticket->own ? ticket->pool->waiting_own : ticket->pool->waiting).remove(*ticket);
   }
   drop(*ticket);
   return slot == nullptr;
@@ -119,7 +133,7 @@ Checkin Book::opened(SlotId id, WorkerId worker, TimePoint now, Actions* actions
     pool.lifetime_check = std::min(pool.lifetime_check, now + pool.lifetime);
     attend(pool, pool.lifetime_check);
   }
-  Checkin answer = settle(*slot, worker, now, true);
+  Checkin answer = slot->own ? give_own(*slot, worker, now) : settle(*slot, worker, now, true);
   // There may be more to open than the bound on parallel attempts let through.
   if (actions) {
     grow(pool, now, *actions);
@@ -129,12 +143,42 @@ Checkin Book::opened(SlotId id, WorkerId worker, TimePoint now, Actions* actions
   return answer;
 }
 
+Checkin Book::give_own(Slot& slot, WorkerId worker, TimePoint now) {
+  Pool& pool = *slot.pool;
+  slot.home = std::min<WorkerId>(worker, workers_ - 1);
+  const char* reason = unwanted(slot, now, true);
+  Ticket* ticket = std::exchange(slot.ticket, nullptr);
+  if (ticket) {
+    pool.promised.remove(*ticket);
+    ticket->slot = nullptr;
+    if (!reason && ticket->who.worker == worker) {
+      Give give{slot.id, ticket->id, ticket->who};
+      drop(*ticket);
+      return give;
+    }
+    enqueue(*ticket);
+  }
+  set_state(slot, SlotState::Closing);
+  return Discard{reason ? reason : "client disconnect"};
+}
+
+bool Book::yields_to_own(Pool& pool, const Ticket* next, TimePoint now) const {
+  const Ticket* own = pool.waiting_own.front();
+  if (!own || (next && next->before(*own))) return false;
+  if (pool.in(SlotState::Closing).size() >= pool.waiting_own.size()) return false;
+  bool full = !has_room(pool, own, now);
+  for (const Scope* scope : pool.scopes) full = full || scope->stays_full();
+  return full && ready_host(pool, now).has_value();
+}
+
 Checkin Book::settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh) {
   Pool& pool = *slot.pool;
   slot.home = std::min<WorkerId>(worker, workers_ - 1);
   const char* reason = unwanted(slot, now, fresh);
   Ticket* ticket = pool.waiting.front();
+  if (!reason && slot.own) reason = "client disconnect";
   if (!reason && !ticket && needed_elsewhere(pool, now)) reason = "evicted";
+  if (!reason && yields_to_own(pool, ticket, now)) reason = "evicted";
   if (reason) {
     set_state(slot, SlotState::Closing);
     return Discard{reason};
@@ -188,7 +232,8 @@ bool Book::needed_elsewhere(Pool& pool, TimePoint now) {
         scope->blocked.remove(*node);
         continue;
       }
-      bool helps = has_room(other, now) && ready_host(other, now).has_value();
+      bool helps =
+          has_room(other, next_head(other), now) && ready_host(other, now).has_value();
       for (std::size_t kind = 0; kind < kScopeKinds; ++kind)
         if (other.scopes[kind] != pool.scopes[kind] && other.scopes[kind]->stays_full())
           helps = helps && !other.scopes[kind]->idle.empty();

@@ -1,6 +1,7 @@
 // Book: what may be opened, where, and what a failure to open means.
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "pool/book.h"
 
@@ -23,25 +24,45 @@ std::size_t parallel_connects(const HostState& host) {
 // --- may it grow? --------------------------------------------------------------------------------
 
 bool Book::wants(const Pool& pool) const {
-  return pool.waiting.size() > pool.in(SlotState::Connecting).size() && !paused(pool) &&
-         !hopeless(pool);
+  return (wants_shared(pool) || !pool.waiting_own.empty()) && !paused(pool) && !hopeless(pool);
+}
+
+bool Book::wants_shared(const Pool& pool) const {
+  return pool.waiting.size() > pool.connecting();
+}
+
+Ticket* Book::next_own(const Pool& pool) const {
+  Ticket* own = pool.waiting_own.front();
+  return own && (!wants_shared(pool) || own->before(*pool.waiting.front())) ? own : nullptr;
+}
+
+const Ticket* Book::next_head(const Pool& pool) const {
+  const Ticket* own = next_own(pool);
+  return own ? own : pool.waiting.front();
 }
 
 bool Book::over_reserve(const Pool& pool) const {
-  return pool.size != 0 && pool.live() > pool.size + pool.reserve;
+  return pool.size != 0 && pool.staying() > pool.size + pool.reserve;
 }
 
 // When the head waiter has waited long enough for the reserve; kNever = there is none.
-TimePoint Book::reserve_from(const Pool& pool) const {
-  if (pool.reserve == 0 || pool.waiting.empty()) return base::kNever;
+TimePoint Book::reserve_from(const Pool& pool, const Ticket* head) const {
+  if (pool.reserve == 0 || !head) return base::kNever;
   // A pause stops the waiters' clocks.
-  TimePoint since = std::max(pool.waiting.front()->since, pool.resumed_at);
+  TimePoint since = std::max(head->since, pool.resumed_at);
   return base::deadline_after(since, config_->settings.reserve_pool_timeout);
 }
 
-bool Book::has_room(const Pool& pool, TimePoint now) const {
+bool Book::has_room(const Pool& pool, const Ticket* head, TimePoint now) const {
   if (pool.size == 0 || pool.count() < pool.size) return true;
-  return pool.count() < pool.size + pool.reserve && now >= reserve_from(pool);
+  return pool.count() < pool.size + pool.reserve && now >= reserve_from(pool, head);
+}
+
+// An idle server gives way to one that is wanted for a client alone.
+void Book::make_room_for_own(Pool& pool, Actions& actions) {
+  while (pool.in(SlotState::Closing).size() < pool.waiting_own.size() &&
+         !pool.in(SlotState::Parked).empty())
+    close(*pool.in(SlotState::Parked).front(), "evicted", actions);
 }
 
 std::optional<std::size_t> Book::ready_host(const Pool& pool, TimePoint now) const {
@@ -86,33 +107,41 @@ void Book::unblock(Pool& pool) {
     if (pool.blocked[kind].link.linked()) pool.scopes[kind]->blocked.remove(pool.blocked[kind]);
 }
 
-void Book::open(Pool& pool, std::size_t host, TimePoint now, Actions& actions) {
+void Book::open(Pool& pool, std::size_t host, TimePoint now, Actions& actions, Ticket* own) {
   bool reserve = pool.size != 0 && pool.count() >= pool.size;
   pool.next_host = pool.entry->load_balance_hosts == config::LoadBalance::Disable
                        ? host
                        : (host + 1) % pool.hosts.size();
-  Slot& slot = new_slot(pool, host, now);
-  actions.emplace_back(Open{Permit(ledger_, slot.id), pool.id, host, reserve});
+  Slot& slot = new_slot(pool, host, now, own);
+  Open open{Permit(ledger_, slot.id), pool.id, host, reserve};
+  if (own) {
+    open.ticket = own->id;
+    open.to = own->who;
+  }
+  actions.emplace_back(std::move(open));
 }
 
 void Book::grow(Pool& pool, TimePoint now, Actions& actions) {
   unblock(pool);
   while (wants(pool)) {
-    if (!has_room(pool, now)) {
-      if (pool.count() < pool.size + pool.reserve) attend(pool, reserve_from(pool));
+    Ticket* own = next_own(pool);
+    const Ticket* head = next_head(pool);
+    if (!has_room(pool, head, now)) {
+      if (own) make_room_for_own(pool, actions);
+      if (pool.count() < pool.size + pool.reserve) attend(pool, reserve_from(pool, head));
       return;
     }
     auto host = ready_host(pool, now);
     if (!host) return attend_back_off(pool, now);
     if (!admitted(pool, actions)) return;
-    open(pool, *host, now, actions);
+    open(pool, *host, now, actions, own);
   }
 }
 
 void Book::grow_in_order(std::vector<Pool*>& pools, TimePoint now, Actions& actions) {
   std::erase_if(pools, [&](Pool* pool) { return !wants(*pool); });
   std::sort(pools.begin(), pools.end(), [](const Pool* a, const Pool* b) {
-    return a->waiting.front()->before(*b->waiting.front());
+    return a->oldest()->before(*b->oldest());
   });
   for (Pool* pool : pools) grow(*pool, now, actions);
 }
@@ -183,10 +212,16 @@ void Book::login_failed(SlotId id, const base::Error& error, TimePoint now, Acti
   Slot* slot = slots_.find(id);
   if (!slot) return;
   Pool& pool = *slot->pool;
-  if (slot->epoch == pool.epoch && slot->state == SlotState::Connecting) {
+  if (slot->own) {  // it says nothing of logins of another kind
+    if (Ticket* ticket = std::exchange(slot->ticket, nullptr)) {
+      pool.promised.remove(*ticket);
+      actions.emplace_back(Fail{ticket->id, ticket->who, error});
+      drop(*ticket);
+    }
+  } else if (slot->epoch == pool.epoch && slot->state == SlotState::Connecting) {
     back_off(*slot, now);
     pool.login_error = error;
-    if (pool.usable() == 0) fail_waiters(pool, error, actions);
+    if (pool.usable() == 0) fail_queue(pool.waiting, error, actions);
   }
   lost(id, now, actions);
 }

@@ -69,6 +69,12 @@ Checkout Ledger::retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, 
   return impl_->book.retry(pool, who, since, now, actions);
 }
 
+Checkout Ledger::checkout_own(PoolId pool, Waiter who, TimePoint since, TimePoint now,
+                              Actions& actions) {
+  Lock lock(impl_->mutex);
+  return impl_->book.checkout_own(pool, who, since, now, actions);
+}
+
 Checkin Ledger::checkin(SlotId slot, WorkerId worker, TimePoint now) {
   Lock lock(impl_->mutex);
   return impl_->book.checkin(slot, worker, now);

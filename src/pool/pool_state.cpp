@@ -19,4 +19,9 @@ bool legal(SlotState from, SlotState to) {
   return false;
 }
 
+const Ticket* Pool::oldest() const {
+  const Ticket *shared = waiting.front(), *alone = waiting_own.front();
+  return !alone || (shared && shared->before(*alone)) ? shared : alone;
+}
+
 }  // namespace howdah::pool

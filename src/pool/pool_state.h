@@ -51,6 +51,7 @@ struct Slot {
   Pool* pool = nullptr;
   Ticket* ticket = nullptr;  // Promised: to whom; null = the promise is void
   SlotState state = SlotState::Connecting;
+  bool own = false;  // for one ticket only, which is known while it connects; then for its client
   WorkerId home = 0;  // the worker it is parked on or was promised by
   std::uint32_t host = 0;
   std::uint32_t epoch = 0;  // the pool's when it was opened; older = obsolete
@@ -68,6 +69,7 @@ struct Ticket {
   Waiter who;
   TimePoint since{};
   std::uint64_t sequence = 0;
+  bool own = false;  // wants a slot of its own
   base::Link<Ticket> link;
   bool before(const Ticket& other) const {
     return since != other.since ? since < other.since : sequence < other.sequence;
@@ -115,6 +117,8 @@ struct Pool {
   std::array<SlotList, kSlotStates> slots;  // by state; Parked: longest idle first
   std::unique_ptr<WorkerList[]> parked_on;  // by worker
   Queue waiting;                            // by (since, sequence)
+  Queue waiting_own;                        // for slots of their own, in the same order
+  std::array<std::size_t, kSlotStates> own{};  // slots of their own, by state
   Queue promised;
 
   std::uint32_t epoch = 0;  // grows when all present servers become obsolete
@@ -137,15 +141,27 @@ struct Pool {
 
   const SlotList& in(SlotState state) const { return slots[static_cast<std::size_t>(state)]; }
   SlotList& in(SlotState state) { return slots[static_cast<std::size_t>(state)]; }
-  // Logged in and of use.
+  std::size_t owned(SlotState state) const { return own[static_cast<std::size_t>(state)]; }
+  // Being made for those who share.
+  std::size_t connecting() const {
+    return in(SlotState::Connecting).size() - owned(SlotState::Connecting);
+  }
+  // Logged in and of use for those who share.
   std::size_t usable() const {
     return in(SlotState::Active).size() + in(SlotState::Parked).size() +
-           in(SlotState::Promised).size();
+           in(SlotState::Promised).size() - owned(SlotState::Active);
   }
+  std::size_t live() const { return usable() + connecting(); }
   // All that are not on their way out.
-  std::size_t live() const { return usable() + in(SlotState::Connecting).size(); }
-  std::size_t count() const { return live() + in(SlotState::Closing).size(); }
-  bool empty() const { return clients == 0 && count() == 0 && waiting.empty() && promised.empty(); }
+  std::size_t staying() const {
+    return live() + owned(SlotState::Active) + owned(SlotState::Connecting);
+  }
+  std::size_t count() const { return staying() + in(SlotState::Closing).size(); }
+  const Ticket* oldest() const;  // of both queues; null = nobody waits
+  bool empty() const {
+    return clients == 0 && count() == 0 && waiting.empty() && waiting_own.empty() &&
+           promised.empty();
+  }
 };
 
 }  // namespace howdah::pool

@@ -50,6 +50,11 @@ void Book::make_obsolete(Pool& pool, const char* reason, Actions& actions) {
   pool.next_host %= pool.hosts.size();
   pool.login_error.reset();
   close_parked(pool, reason, actions);
+  // Those that never come back are not waited for.
+  for (Slot *slot = pool.in(SlotState::Active).front(), *next; slot; slot = next) {
+    next = Pool::SlotList::next(*slot);
+    if (slot->own) close(*slot, reason, actions);
+  }
 }
 
 // Only scopes that have a limit keep a list of idle servers, and limits may have come and gone.

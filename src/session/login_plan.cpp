@@ -24,12 +24,22 @@ bool listed(const std::vector<std::string>& list, std::string_view word) {
 
 Error fatal(std::string_view code, std::string text) { return {std::string(code), std::move(text)}; }
 
-// "", "false", "off", "no", "0" mean none; compat 7.2.
-bool wants_replication(std::string_view value) {
-  std::string word = base::lower(value);
-  return !(word.empty() || word == "0" || std::string_view("false").starts_with(word) ||
-           (word.size() > 1 && std::string_view("off").starts_with(word)) ||
-           std::string_view("no").starts_with(word));
+// "database" is logical, a boolean that is true physical; compat 7.2.
+base::Result<Replication> read_replication(const std::string* value) {
+  if (!value || value->empty()) return Replication::None;
+  std::string word = base::lower(*value);
+  auto begins = [&](std::string_view whole, std::size_t least) {
+    return word.size() >= least && whole.starts_with(word);
+  };
+  if (word == "database") return Replication::Logical;
+  if (word == "1" || begins("true", 1) || begins("yes", 1) || word == "on") {
+    return Replication::Physical;
+  }
+  if (word == "0" || begins("false", 1) || begins("no", 1) || begins("off", 2)) {
+    return Replication::None;
+  }
+  return fatal(sqlstate::kInvalidParameter,
+               cat("invalid value for parameter \"replication\": \"", value->substr(0, 100), "\""));
 }
 
 // Sorts the packet's parameters into the plan. Returns an error for those nobody knows; where session
@@ -42,12 +52,10 @@ base::Status take_parameters(const config::Config& config, const wire::Startup& 
                                  config.settings.session_state == "track";
   for (const auto& [key, value] : startup.parameters) {
     if (key == "user" || key == "database" || key.starts_with("_pq_.")) continue;
-    if (key == "replication") {
-      if (wants_replication(value)) {
-        return fatal(sqlstate::kFeatureNotSupported,
-                     "replication connections are not supported by this version of howdah: "
-                     "connect to PostgreSQL directly");
-      }
+    if (plan.replication != Replication::None) {
+      plan.own_startup.emplace_back(key, value);
+    } else if (key == "replication") {
+      continue;
     } else if (key == "options") {
       if (listed(ignored, "options")) continue;
       auto options = wire::parse_options(value);
@@ -211,8 +219,13 @@ base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Sta
     }
     plan.user = found->name;
   }
+  auto replication = read_replication(startup.find("replication"));
+  if (!replication) return replication.error();
+  plan.replication = *replication;
   const std::string* database = startup.find("database");
-  plan.database_name = database && !database->empty() ? *database : *user;
+  bool physical = plan.replication == Replication::Physical;  // libpq sends this name, too
+  plan.database_name =
+      database && !database->empty() ? *database : physical ? std::string("replication") : *user;
   bool console = is_console_database(plan.database_name);
   if (!console) {
     plan.database = config.find_database(plan.database_name);

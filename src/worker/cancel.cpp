@@ -33,14 +33,10 @@ namespace sqlstate = wire::sqlstate;
 namespace {
 constexpr std::size_t kShortKey = 8, kLongKey = 4 + 32;
 
-int peer_of(std::string_view key) {
-  return static_cast<unsigned char>(key[1]) | static_cast<unsigned char>(key[2]) << 8;
-}
-
 // Equal but for the hops that are left, which only keys of a peer have.
 bool same_key(CancelKey asked, const CancelKey& own) {
   if (asked.size() != own.size()) return false;
-  if (peer_of(own) != 0) asked[7] = static_cast<char>(asked[7] | 3);
+  if (own[1] != 0 || own[2] != 0) asked[7] = static_cast<char>(asked[7] | 3);
   return base::equal_constant_time(asked, own);
 }
 }  // namespace
@@ -90,8 +86,7 @@ Client* WorkerImpl::owner_of(const CancelKey& key) const {
 void WorkerImpl::forward_cancel(Client& client) {
   CancelKey key = client.session.cancel_request();
   client.cancel_request = true;
-  auto worker = static_cast<unsigned char>(key.size() < kShortKey ? '\xff' : key[3]);
-  if (worker >= shared_.workers.size() || (key.size() != kShortKey && key.size() != kLongKey)) {
+  if (key.size() != kShortKey && key.size() != kLongKey) {
     close_client(client, "");
     return;
   }
@@ -99,7 +94,14 @@ void WorkerImpl::forward_cancel(Client& client) {
   base::Deadline& deadline = client.deadline;
   deadlines_.disarm(deadline);
   client.closing = true;
-  arm(deadline, base::deadline_after(now(), config_->settings.cancel_wait_timeout));
+  TimePoint until = base::deadline_after(now(), config_->settings.cancel_wait_timeout);
+  arm(deadline, until);
+  if (send_to_peer(client, key, until)) return;
+  auto worker = static_cast<unsigned char>(key[3]);
+  if (worker >= shared_.workers.size()) {
+    close_client(client, "");
+    return;
+  }
   shared_.workers[worker]->post(CancelQuery{std::move(key), {id_, client.id}});
 }
 
@@ -217,6 +219,7 @@ void WorkerImpl::send_cancel(CancelJob& job) {
   auto server = servers_.find(job.slot);
   bool running = server != servers_.end() && !server->second->dead &&
                  server->second->in_query && server->second->query_start == job.query_start;
+  running = running || job.peer != 0;
   if (!running) return end_cancel(job);
   std::string_view piece = job.packet;
   IoResult sent = job.transport->send({&piece, 1});
@@ -233,6 +236,10 @@ void WorkerImpl::end_cancel(CancelJob& job) {
   job.transport.reset();
   dead_cancels_.push_back(job.id);
   shared_.workers[job.from.worker]->post(CancelDone{job.from.client});
+  if (job.peer != 0) {
+    peer_cancel_ended(job.peer);
+    return;
+  }
   auto found = servers_.find(job.slot);
   if (found == servers_.end() || found->second->dead) return;
   Server& server = *found->second;

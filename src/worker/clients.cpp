@@ -122,7 +122,8 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
   }
   while (!client.dead && !client.closing && !client.delayed) {
     if (client.session.state() == ClientSession::State::Linked) {
-      used += relay_from_client(client, bytes.substr(used));
+      used += client.server->own ? stream_from_client(client, bytes.substr(used))
+                                 : relay_from_client(client, bytes.substr(used));
       // Linked still: all that can go has gone. Released: what is left is a new request.
       if (client.dead || client.session.state() == ClientSession::State::Linked) break;
       continue;
@@ -262,10 +263,14 @@ void WorkerImpl::begin_login(Client& client, session::LoginPlan plan) {
   net::TlsStatus tls = client.transport->tls();
   plan.end_point = std::move(tls.end_point);
   client.admin = plan.admin;
+  if (!plan.console) client.replication = plan.replication;
   if (config_->settings.log_connections) {
     log_client(Level::Log, client, cat("login attempt: db=", client.database, " user=", client.user,
-                                       " tls=", tls.text.empty() ? "no" : tls.text,
-                                       " replication=no"));
+                                       " tls=", tls.text.empty() ? "no" : tls.text, " replication=",
+                                       client.replication == session::Replication::None ? "no"
+                                       : client.replication == session::Replication::Logical
+                                           ? "database"
+                                           : "yes"));
   }
   after_login_step(client,
                    client.session.begin(std::move(plan), shared_.keyring, config_->settings));
@@ -382,6 +387,11 @@ void WorkerImpl::begin_welcome(Client& client) {
   client.pool = &view(id);
   client.wait_timeout = config_->query_wait_timeout(*client.entry, client.user);
   client.idle_timeout = config_->client_idle_timeout(client.user);
+  if (client.replication != session::Replication::None) {
+    client.wait_since = client.request_at = now();
+    request_own(client, client.wait_since);
+    return;
+  }
   if (!client.pool->welcome) client.pool->welcome = shared_.welcomes.find(id);
   if (client.pool->welcome && settle_login(client, *client.pool->welcome)) {
     finish_welcome(client, *client.pool->welcome);

@@ -13,13 +13,22 @@ void WorkerImpl::handle(Message& message) {
 
 void WorkerImpl::on(FetchServer& message) { fetch(message); }
 void WorkerImpl::on(NewClient& message) { accept(message); }
+
+void WorkerImpl::on(OpenServer& message) {
+  if (!quitting_) open_server(std::move(message.open));
+}
+
 void WorkerImpl::on(AdoptServer& message) { adopt(message); }
 void WorkerImpl::on(CancelQuery& message) { cancel_query(message); }
 
 void WorkerImpl::on(CloseServer& message) {
   auto found = servers_.find(message.slot);
-  if (found == servers_.end() || found->second->client) return;
-  close_server(*found->second, message.reason);
+  if (found == servers_.end()) return;
+  if (found->second->own) {
+    server_lost(*found->second, message.reason);
+  } else if (!found->second->client) {
+    close_server(*found->second, message.reason);
+  }
 }
 
 void WorkerImpl::on(FailClient& message) {
@@ -27,6 +36,14 @@ void WorkerImpl::on(FailClient& message) {
 }
 
 void WorkerImpl::on(ForgetPool& message) { pools_.erase(message.pool); }
+
+void WorkerImpl::on(PeerCancel& message) {
+  if (quitting_) {
+    shared_.workers[message.from.worker]->post(CancelDone{message.from.client});
+  } else {
+    start_peer_cancel(std::move(message));
+  }
+}
 
 void WorkerImpl::on(CancelDone& message) {
   auto found = clients_.find(message.client);

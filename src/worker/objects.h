@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "howdah/pool/ledger.h"
 #include "howdah/session/client_session.h"
 #include "howdah/session/harvest.h"
+#include "howdah/session/passage.h"
 #include "howdah/session/server_session.h"
 #include "howdah/worker/messages.h"
 #include "howdah/worker/shared.h"
@@ -80,6 +82,8 @@ class Client final : public net::TransportUser {
   Server* server = nullptr;  // assigned: linked, or being made ready for this client
   pool::TicketId ticket = 0;
   CancelKey key;  // empty until logged in
+  session::Replication replication = session::Replication::None;
+  session::Passage passage;  // replication only
   std::uint8_t pauses = 0;
   bool dead = false, notified = false, admin = false, joined = false;
   bool want_write = false, flight = false;  // flight: a look-up or hash is under way
@@ -129,6 +133,11 @@ class Server final : public net::TransportUser {
   bool free_when_canceled = false;
   bool unsure = false;  // a cancel may still hit it: nobody else may get it
   bool used = false;  // linked since it was last reset
+  // Opened for one replication client, closed with it (replication.cpp).
+  bool own = false;
+  session::Replication replication = session::Replication::None;
+  std::vector<std::pair<std::string, std::string>> own_startup;
+  session::Passage passage;
   // Its client vanished; what it still does is cancelled, drained, rolled back (reclaim.cpp).
   bool orphan = false, copy_failed = false;
   std::size_t drained = 0;
@@ -183,10 +192,17 @@ class CancelJob final : public net::TransportUser {
   bool direct = false;
   Stage stage = Stage::Connecting;
   pool::SlotId slot = 0;
+  int peer = 0;  // not 0: to that peer, and not to a server
   pool::Waiter from;
   TimePoint query_start{};  // of the query it is meant for
   bool delivered = false, dead = false;
   base::Deadline deadline;
+};
+
+// Cancel requests to one peer.
+struct PeerQueue {
+  std::size_t jobs = 0;
+  std::deque<PeerCancel> waiting;  // for one of the jobs to end
 };
 
 // What this worker keeps about one pool.

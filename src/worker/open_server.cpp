@@ -21,6 +21,10 @@ void WorkerImpl::open_server(pool::Open open) {
   Server& server = *made;
   server.worker = this;
   server.id = shared_.next_id.fetch_add(1, std::memory_order_relaxed);
+  if (open.ticket && !prepare_own(server, open)) {
+    shared_.ledger.lost(std::move(open.permit), now(), actions_);
+    return;
+  }
   server.permit = std::move(open.permit);
   server.pool_id = open.pool;
   server.pool = &view(open.pool);
@@ -82,6 +86,7 @@ session::ServerSession::Login WorkerImpl::server_login(const Server& server) con
   ServerSession::Login login;
   login.startup = {{"user", pool.user}, {"database", entry.dbname}};
   for (const auto& parameter : entry.startup_parameters) login.startup.push_back(parameter);
+  for (const auto& parameter : server.own_startup) login.startup.push_back(parameter);
   if (server.tls) {
     using Tls = ServerSession::Tls;
     bool direct = entry.tls.negotiation == config::TlsNegotiation::Direct;
@@ -141,7 +146,7 @@ void WorkerImpl::server_logged_in(Server& server) {
                    : cat("new connection to server (from ", local.text(), ")"));
   }
   server.stage = Server::Stage::Setup;
-  if (!server.entry->connect_query.empty()) {
+  if (!server.entry->connect_query.empty() && !server.own) {
     run_query(server, Purpose::Connect, server.entry->connect_query);
   } else {
     server_usable(server);
@@ -157,8 +162,10 @@ void WorkerImpl::server_usable(Server& server) {
     }
   }
   server.stage = Server::Stage::Ready;
-  server.welcome = server.pool->welcome = shared_.welcomes.keep(
-      server.pool->id, std::make_shared<const Welcome>(std::move(reported)));
+  server.welcome = std::make_shared<const Welcome>(std::move(reported));
+  if (!server.own) {
+    server.welcome = server.pool->welcome = shared_.welcomes.keep(server.pool->id, server.welcome);
+  }
   move(server, ServerList::Active);
   took(server, shared_.ledger.opened(server.permit, id_, now(), actions_));
 }

@@ -95,6 +95,10 @@ void WorkerImpl::cancel_wait(Client& client) {
 // `server` is Active in the ledger and holds no client.
 void WorkerImpl::assign(Client& client, Server& server) {
   client.ticket = 0;
+  if (server.own) {
+    start_stream(client, server);
+    return;
+  }
   if (client.session.state() == ClientSession::State::Welcome) {
     // This worker may not know the pool's welcome: another one opened the server, or it was
     // forgotten while the server was on its way. The server still knows its own.
@@ -393,6 +397,10 @@ void WorkerImpl::leave_server(Client& client) {
   server.client = nullptr;
   if (server.dead) return;
   resume(server, kPeerFull);
+  if (server.own) {
+    leave_own(client, server);
+    return;
+  }
   leaves_behind(client, server);
   if (server.session->state() != session::ServerSession::State::Linked) return;  // see own_query_done
   client.torn = !server.session->stream().at_boundary();

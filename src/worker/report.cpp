@@ -33,6 +33,18 @@ void fill_addresses(admin::SocketRow& row, const net::Transport* transport,
   row.tls = transport->tls().text;
 }
 
+const char* word(session::Replication kind) {
+  switch (kind) {
+    case session::Replication::None:
+      return "none";
+    case session::Replication::Logical:
+      return "logical";
+    case session::Replication::Physical:
+      return "physical";
+  }
+  return "none";
+}
+
 std::uint64_t pointer(const void* address) { return reinterpret_cast<std::uint64_t>(address); }
 
 }  // namespace
@@ -70,6 +82,7 @@ admin::SocketRow WorkerImpl::row(const Client& client) const {
   }
   if (pinned(client)) row.pinned = session::pin_text(client.state->pins);
   row.id = client.id;
+  row.replication = word(client.replication);
   row.receive_buffered = client.in.size();
   row.send_buffered = const_cast<Client&>(client).session.out().size();
   return row;
@@ -107,6 +120,7 @@ admin::SocketRow WorkerImpl::row(const Server& server) const {
   const std::string& key = server.session->cancel_key();
   if (key.size() >= 4) row.remote_pid = wire::read_u32(key.data());
   row.id = server.id;
+  row.replication = word(server.replication);
   row.receive_buffered = server.in.size();
   row.send_buffered = server.session->out().size();
   if (auto index = shared_.names->find("application_name")) {
@@ -142,6 +156,15 @@ admin::WorkerReport WorkerImpl::report(bool rows) {
     if (Client* oldest = pool->list(ClientList::Waiting).front()) {
       out.max_wait_us = (at - oldest->wait_since).count();
     }
+  }
+  for (auto& [id, queue] : peers_) {
+    report.peers[id].cl_active_cancel_req = queue.jobs;
+    report.peers[id].cl_waiting_cancel_req = queue.waiting.size();
+  }
+  for (auto& [number, job] : cancels_) {
+    if (job->peer == 0 || job->dead) continue;
+    admin::PeerPool& out = report.peers[job->peer];
+    ++(job->stage == CancelJob::Stage::Sent ? out.sv_active_cancel : out.sv_login);
   }
   // Console clients are clients of a pool that the ledger does not know.
   admin::WorkerPool& console = report.pools[UINT32_MAX];

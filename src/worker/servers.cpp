@@ -67,8 +67,10 @@ std::size_t WorkerImpl::process_server(Server& server, std::string_view bytes) {
   std::size_t used = 0;
   while (!server.dead && used < bytes.size()) {
     if (server.session->state() == ServerSession::State::Linked) {
-      std::size_t taken = server.orphan ? drain_server(server, bytes.substr(used))
-                                        : relay_from_server(server, bytes.substr(used));
+      std::string_view rest = bytes.substr(used);
+      std::size_t taken = server.own      ? stream_from_server(server, rest)
+                          : server.orphan ? drain_server(server, rest)
+                                          : relay_from_server(server, rest);
       used += taken;
       if (taken == 0) break;
       continue;
@@ -333,6 +335,7 @@ TimePoint WorkerImpl::server_due(const Server& server) const {
     case ServerSession::State::Internal:
       return base::deadline_after(server.step_start, settings.server_connect_timeout);
     case ServerSession::State::Linked: {
+      if (server.own) return base::kNever;
       if (server.orphan) return std::min(server.reclaim_until, server.cancel_again);
       const PoolView& pool = *server.pool;
       TimePoint due = base::kNever;
@@ -432,7 +435,7 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
     move(server, ServerList::Count);
     server.transport.reset();
     dead_servers_.push_back(slot);
-    if (transient) {
+    if (transient && !(server.own && refused)) {
       shared_.ledger.connect_failed(std::move(permit), now(), actions_);
     } else {
       shared_.ledger.login_failed(std::move(permit), error, now(), actions_);
@@ -444,7 +447,13 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   bool kept = client && keeps_server(*client);
   bool told = session.stream().saw_fatal();
   bool torn = linked && !session.stream().at_boundary();
-  close_server(server, told ? cat(why, " (", session.stream().error_text(), ")") : why);
+  if (server.own) {
+    // A walsender says CommandComplete, or an error, and goes.
+    char last = server.passage.last();
+    torn = !server.passage.at_boundary();
+    told = !torn && (last == wire::be::kCommandComplete || last == wire::be::kErrorResponse);
+  }
+  close_server(server, told && !server.own ? cat(why, " (", session.stream().error_text(), ")") : why);
   if (!client) return;
   client->server = nullptr;
   client->torn = torn;
@@ -474,7 +483,8 @@ void WorkerImpl::close_server(Server& server, std::string_view reason) {
   }
   if (server.client) std::exchange(server.client, nullptr)->server = nullptr;
   // Not behind a part of a client's message: PostgreSQL would take it for the rest, and run that.
-  if (server.transport && server.session->out().empty() && server.session->clean()) {
+  if (server.transport && !server.own && server.session->out().empty() &&
+      server.session->clean()) {
     base::Buffer goodbye;
     wire::append_terminate(goodbye);
     std::string_view piece = goodbye.view();

@@ -167,6 +167,10 @@ void WorkerImpl::ask_again(pool::TicketId ticket, std::uint64_t number) {
   if (found == clients_.end() || found->second->dead || found->second->ticket != ticket) return;
   Client& client = *found->second;
   client.ticket = 0;
+  if (client.replication != session::Replication::None) {
+    request_own(client, client.wait_since);
+    return;
+  }
   pool::Checkout answer = shared_.ledger.retry(client.pool->id, {id_, client.id},
                                                client.wait_since, now(), actions_);
   take_checkout(client, answer);
@@ -175,7 +179,11 @@ void WorkerImpl::ask_again(pool::TicketId ticket, std::uint64_t number) {
 
 void WorkerImpl::run_action(pool::Action& action) {
   if (auto* open = std::get_if<pool::Open>(&action)) {
-    open_server(std::move(*open));
+    if (open->ticket == 0 || open->to.worker == id_) {
+      open_server(std::move(*open));
+    } else {
+      shared_.workers[open->to.worker]->post(OpenServer{std::move(*open)});
+    }
   } else if (auto* to = std::get_if<pool::Give>(&action)) {
     gives_.emplace_back(to->slot, *to);
   } else if (auto* send = std::get_if<pool::Send>(&action)) {
@@ -190,7 +198,10 @@ void WorkerImpl::run_action(pool::Action& action) {
       shared_.workers[close->home]->post(CloseServer{close->slot, close->reason});
     } else {
       auto found = servers_.find(close->slot);
-      if (found != servers_.end()) close_server(*found->second, close->reason);
+      if (found != servers_.end()) {
+        Server& server = *found->second;
+        server.own ? server_lost(server, close->reason) : close_server(server, close->reason);
+      }
     }
   } else if (auto* fail = std::get_if<pool::Fail>(&action)) {
     if (fail->to.worker != id_) {
@@ -252,6 +263,7 @@ void WorkerImpl::refresh(PoolView& pool) {
 void WorkerImpl::apply_config(std::shared_ptr<const config::Config> config) {
   config_ = std::move(config);
   read_proxies();
+  drop_removed_peers();
   reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);
   for (auto& [id, pool] : pools_) {
     auto entry = config_->find_database(pool->entry->name);

@@ -8,6 +8,7 @@
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
+//   replication.cpp  clients with a server of their own     peers.cpp  cancels for other poolers
 //   state.cpp    session state, pins
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
@@ -17,6 +18,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -77,11 +79,13 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void handle(Message& message);
   void on(NewClient& message);
   void on(FetchServer& message);
+  void on(OpenServer& message);
   void on(AdoptServer& message);
   void on(CloseServer& message);
   void on(FailClient& message);
   void on(ForgetPool& message);
   void on(CancelQuery& message);
+  void on(PeerCancel& message);
   void on(CancelDone& message);
   void on(NewConfig& message);
   void on(NewGate& message);
@@ -229,6 +233,20 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   Client* owner_of(const CancelKey& key) const;
   std::uint64_t key_index(const CancelKey& key) const;
 
+  // --- peers.cpp
+  bool send_to_peer(Client& client, const CancelKey& key, TimePoint until);  // false: it is ours
+  void start_peer_cancel(PeerCancel message);
+  void peer_cancel_ended(int peer);
+  void drop_removed_peers();
+
+  // --- replication.cpp
+  void request_own(Client& client, TimePoint since);
+  bool prepare_own(Server& server, const pool::Open& open);  // false: its client has gone
+  void start_stream(Client& client, Server& server);
+  std::size_t stream_from_client(Client& client, std::string_view bytes);
+  std::size_t stream_from_server(Server& server, std::string_view bytes);
+  void leave_own(Client& client, Server& server);
+
   // --- reclaim.cpp
   bool reclaim(Server& server, bool at_boundary);     // false: it has to be closed
   void reclaim_step(Server& server);
@@ -252,6 +270,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
   std::unordered_map<pool::SlotId, ServerPtr> servers_;
   std::unordered_map<std::uint64_t, std::unique_ptr<CancelJob>> cancels_;
+  std::map<int, PeerQueue> peers_;  // those whose id falls to this worker
   std::unordered_map<std::uint64_t, Client*> keys_;  // by key_index()
   std::uint64_t key_salt_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Lookup>> lookups_;

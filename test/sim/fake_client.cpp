@@ -94,6 +94,7 @@ void FakeClient::leave() {
   std::uint64_t way = random_.below(4);
   bool polite = state_ == State::Talk && !engine_.copy_in() && !holding_ && way < 2;
   state_ = State::Gone;
+  around_.cancel_asked(cat("c", id_));
   if (polite) {
     base::Buffer bytes;
     wire::append_terminate(bytes);

@@ -150,8 +150,11 @@ void Backend::welcome() {
 
 void Backend::cancel() {
   if (dead_ || !sleeping_) return;
-  // The pooler cancels for clients that are gone, too. One that is there and did not ask gets an
-  // answer that it does not expect, and says so.
+  // The pooler cancels for clients that are gone, too: that they left, or were all killed perhaps.
+  const Ward& ward = owner_.ward;
+  if (!mark_.empty() && !ward.kills && !ward.cancel_asked.contains(mark_) &&
+      !ward.cancel_asked.contains(client_part(mark_)))
+    owner_.world.fail(cat("a cancel hit ", mark_, ", which nobody asked to cancel"));
   ++owner_.ward.cancels_hit;
   cancelled_ = true;
   sleeping_ = false;

@@ -34,7 +34,9 @@ struct Ward {
   std::map<std::string, std::size_t> limits;
   std::function<std::size_t(const std::string& pool)> held_of;  // over all servers
   std::set<std::string> session_databases;
-  std::set<std::string> cancel_asked;  // marks whose clients asked for a cancel
+  // Marks whose clients asked for a cancel, and clients that are gone.
+  std::set<std::string> cancel_asked;
+  bool kills = false;  // the pooler has closed clients of its own accord
   std::uint64_t queries = 0, logins = 0, deaths = 0, cancels = 0, refused = 0, cancels_hit = 0;
 };
 

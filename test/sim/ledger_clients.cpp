@@ -75,13 +75,17 @@ void LedgerWorld::ask(Client& client, bool again) {
     client.since = now(worker);
     client.arrival = next_arrival_++;
     client.retried = false;
+    client.own = random_.chance(8);
+    totals_.own_asked += client.own;
   } else {
     client.retried = true;
     ++totals_.retried;
   }
   client.promised = false;
   Waiter who{worker, client.id};
-  Checkout answer = again ? ledger_->retry(client.pool, who, client.since, now(worker), actions_)
+  Checkout answer = client.own
+                        ? ledger_->checkout_own(client.pool, who, client.since, now(worker), actions_)
+                    : again ? ledger_->retry(client.pool, who, client.since, now(worker), actions_)
                           : ledger_->checkout(client.pool, who, now(worker), actions_);
   if (auto* queued = std::get_if<Queued>(&answer)) {
     say("client ", client.id, " waits with ticket ", queued->ticket);
@@ -97,9 +101,11 @@ void LedgerWorld::ask(Client& client, bool again) {
     expect(phase_ == Phase::Storm, "a client was refused though all is well");
     return;
   }
+  expect(!client.own, "a server that others had was granted to one that wants its own");
   expect(!paused(client.database), "granted in a pause");
   for (auto& other : clients_)
-    if (&other != &client && other.state == ClientState::Waiting && other.pool == client.pool)
+    if (&other != &client && other.state == ClientState::Waiting && other.pool == client.pool &&
+        !other.own)
       expect(other.promised, "a newcomer overtook a waiter");
   auto* granted = std::get_if<Granted>(&answer);
   auto* fetch = std::get_if<Fetch>(&answer);

@@ -190,6 +190,10 @@ void LedgerWorld::check_settled() {
   for (auto& client : clients_) {
     if (client.state == ClientState::Waiting) ++ours[client.pool][0];
     if (client.state == ClientState::Active) ++ours[client.pool][1];
+    bool own_waits = client.state == ClientState::Waiting && client.own;
+    for (auto& [slot, server] : servers_)
+      expect(!own_waits || server.pool != client.pool || server.state != ServerState::Parked,
+             "one waits for a server of its own beside an idle one that could make room");
     expect(client.state != ClientState::Waiting || !client.promised, "a promise was not kept");
   }
   for (auto& [slot, server] : servers_)

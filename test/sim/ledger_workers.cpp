@@ -11,16 +11,17 @@ void LedgerWorld::act(WorkerId worker) {
   actions_.clear();
   for (Action& action : actions) {
     if (auto* open = std::get_if<Open>(&action)) {
-      begin_open(worker, std::move(*open));
+      begin_open(open->ticket ? open->to.worker : worker, std::move(*open));
     } else if (auto* close = std::get_if<Close>(&action)) {
       auto found = servers_.find(close->slot);
       expect(found != servers_.end(), "Close for a server that is gone");
       Server& server = found->second;
-      expect(server.state == ServerState::Parked && server.at == close->home &&
-                 !server.told_to_close && server.promised_to == 0,
+      expect(server.state == (server.own ? ServerState::Held : ServerState::Parked) &&
+                 server.at == close->home && !server.told_to_close && server.promised_to == 0,
              "Close for a server that is not idle there");
       server.told_to_close = true;
       ++totals_.closed;
+      totals_.own_closed += server.own;
       totals_.evicted += std::string_view(close->reason) == "evicted";
       say("  close ", close->slot, " on ", close->home, ": ", close->reason);
       post(worker, close->home,
@@ -112,6 +113,13 @@ void LedgerWorld::begin_open(WorkerId worker, Open open) {
   server.epoch = epoch_;
   server.at = worker;
   server.permit = std::move(open.permit);
+  if (open.ticket) {
+    Client* client = waiting_with(open.ticket);
+    expect(client && client->id == open.to.client && client->own && !client->promised,
+           "opened for one client that does not wait for it");
+    server.own = client->promised = true;
+    server.promised_to = open.ticket;
+  }
   for (auto& row : ledger_->snapshot())
     if (row.id == open.pool) server.database = row.database, server.user = row.user;
   later(random_.between(1, random_.chance(90) ? 3000 : 200'000),
@@ -138,16 +146,24 @@ void LedgerWorld::end_connect(SlotId slot) {
     bool known = server.epoch == epoch_;
     // Whether a failure begins a back-off of its own depends on when its attempt began; the least
     // that must hold is the back-off of a host's first failure.
-    TimePoint& until = not_before_.try_emplace(place, TimePoint::min()).first->second;
-    if (until == TimePoint::min()) until = known ? now(worker) + least : kUnknown;
-    if (random_.chance(70)) {
+    bool connect = random_.chance(70);
+    if (connect || !server.own) {  // a refused login of one client says nothing of the host
+      TimePoint& until = not_before_.try_emplace(place, TimePoint::min()).first->second;
+      if (until == TimePoint::min()) until = known ? now(worker) + least : kUnknown;
+    }
+    if (connect) {
       say("connect ", slot, " failed");
       ++totals_.connect_failures;
       ledger_->connect_failed(take_permit(slot), now(worker), actions_);
     } else {
       say("login ", slot, " failed");
       ++totals_.login_failures;
+      bool own = server.own;
       ledger_->login_failed(take_permit(slot), {"28000", "no"}, now(worker), actions_);
+      auto fails = std::count_if(actions_.begin(), actions_.end(), [](const Action& action) {
+        return std::holds_alternative<Fail>(action);
+      });
+      expect(!own || fails <= 1, "a login for one client failed others");
     }
     return act(worker);
   }
@@ -167,8 +183,11 @@ void LedgerWorld::end_connect(SlotId slot) {
 void LedgerWorld::answer(Server& server, WorkerId worker, const Checkin& checkin) {
   SlotId slot = server.slot;
   server.at = worker;
+  if (server.own && server.promised_to)
+    if (Client* client = waiting_with(server.promised_to)) client->promised = false;
   server.promised_to = 0;
   if (std::holds_alternative<Park>(checkin)) {
+    expect(!server.own, "a server that was one client's is parked");
     say("  park ", slot, " on ", worker);
     expect(!paused(server.database), "parked in a pause");
     server.state = ServerState::Parked;
@@ -187,6 +206,8 @@ void LedgerWorld::answer(Server& server, WorkerId worker, const Checkin& checkin
     expect(client && client->id == give.to.client && client->worker == give.to.worker &&
                client->pool == server.pool,
            "Give to nobody");
+    expect(client->own == server.own, "one client's server and one for all were mixed up");
+    totals_.own_given += server.own;
     check_turn(*client);
     say("  give ", slot, " to ticket ", give.ticket, " on ", give.to.worker);
     if (give.to.worker == worker) return link(*client, server);
@@ -204,10 +225,10 @@ void LedgerWorld::answer(Server& server, WorkerId worker, const Checkin& checkin
 }
 
 void LedgerWorld::check_turn(const Client& served) const {
-  if (served.retried) return;
+  if (served.retried || served.own) return;
   for (auto& client : clients_)
     if (client.state == ClientState::Waiting && client.pool == served.pool && !client.promised &&
-        !client.retried && client.arrival < served.arrival)
+        !client.retried && !client.own && client.arrival < served.arrival)
       violated(base::cat("client ", served.id, " overtook client ", client.id));
 }
 
@@ -247,7 +268,10 @@ void LedgerWorld::arrived(WorkerId worker, SlotId slot, TicketId ticket) {
 }
 
 void LedgerWorld::close_ordered(WorkerId home, SlotId slot) {
-  if (servers_.contains(slot)) lose(home, slot);
+  if (!servers_.contains(slot)) return;
+  for (auto& client : clients_)
+    if (client.state == ClientState::Active && client.slot == slot) client.state = ClientState::Idle;
+  lose(home, slot);
 }
 
 void LedgerWorld::lose(WorkerId worker, SlotId slot) {

@@ -35,7 +35,7 @@ struct Totals {  // what the seeds together have exercised
   std::uint64_t events = 0, granted = 0, fetched = 0, given = 0, queued = 0, refused = 0,
                 opened = 0, voided = 0, lost_in_transit = 0, sent = 0, evicted = 0, closed = 0,
                 failed = 0, retried = 0, reserve = 0, forgotten = 0, connect_failures = 0,
-                login_failures = 0, dropped = 0;
+                login_failures = 0, dropped = 0, own_asked = 0, own_given = 0, own_closed = 0;
 };
 
 class LedgerWorld {
@@ -59,6 +59,7 @@ class LedgerWorld {
     WorkerId at = 0;
     TicketId promised_to = 0;
     bool told_to_close = false;
+    bool own = false;  // opened for one client only
   };
   struct Client {
     std::uint64_t id = 0;
@@ -72,6 +73,7 @@ class LedgerWorld {
     std::uint64_t arrival = 0;
     bool retried = false;   // its place is where it once was, not where it came
     bool promised = false;  // a server is on its way to it
+    bool own = false;       // it asked for a server of its own
   };
   struct Event {
     TimePoint at;

@@ -72,6 +72,9 @@ int main(int count, char** words) {
       {"connects failed", totals.connect_failures},
       {"logins failed", totals.login_failures},
       {"permits dropped", totals.dropped},
+      {"asked for servers of their own", totals.own_asked},
+      {"servers given to their only client", totals.own_given},
+      {"of these closed by the operator", totals.own_closed},
   };
   std::printf("%llu seeds clean\n", static_cast<unsigned long long>(seeds));
   for (auto& [what, number] : counts)

@@ -41,6 +41,7 @@ void WorkersWorld::operate() {
       ++totals_.kills;
       std::uint64_t id = 1 + random.below(shared_->next_id.load());
       trace(cat("KILL_CLIENT ", id));
+      ward_.kills = true;
       return post_all([&] {
         return worker::KillClients{"", id, {"57P01", "admin forced disconnect"}};
       });
@@ -51,6 +52,7 @@ void WorkersWorld::operate() {
       pool::Actions actions;
       ledger_->pause("dt", world_.now, actions);
       perform(std::move(actions));
+      ward_.kills = true;
       post_all([&] { return worker::KillClients{"dt", 0, {"57P01", "database removed"}}; });
       world_.after(milliseconds(random.between(1, 500)), [this] {
         pool::Actions more;
@@ -87,6 +89,7 @@ void WorkersWorld::reload() {
   config_ = std::move(fresh);
   note_limits();
   post_all([&] { return worker::NewConfig{config_}; });
+  ward_.kills = ward_.kills || !changes.removed_databases.empty();
   for (const std::string& name : changes.removed_databases)
     post_all([&] { return worker::KillClients{name, 0, {"57P01", "database removed"}}; });
   for (const std::string& name : changes.reconnect_databases)

@@ -45,9 +45,16 @@ struct WorkerPool {
   std::int64_t max_wait_us = 0;
 };
 
+// Cancel requests on their way to another pooler (compat 3.3, SHOW PEER_POOLS).
+struct PeerPool {
+  std::uint64_t cl_active_cancel_req = 0, cl_waiting_cancel_req = 0, sv_active_cancel = 0,
+                sv_login = 0;
+};
+
 struct WorkerReport {
   std::vector<SocketRow> clients, servers;           // only when rows were asked for
   std::map<pool::PoolId, WorkerPool> pools;
+  std::map<int, PeerPool> peers;                     // by peer_id
   std::uint64_t login_clients = 0;                   // not logged in yet
   std::uint64_t dns_names = 0, dns_pending = 0;
 };

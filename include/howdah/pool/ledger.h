@@ -76,6 +76,9 @@ struct Open {
   PoolId pool;
   std::size_t host;
   bool reserve = false;  // beyond pool_size: worth a warning in the log
+  // checkout_own(): the one this connection is for; to be opened on its worker. 0: for whoever waits.
+  TicketId ticket = 0;
+  Waiter to{};
 };
 // Hand `slot`, which the calling worker holds, to this waiter: same worker: link it now (no
 // adopted() call); other worker: detach, post it there, and that worker calls adopted().
@@ -84,8 +87,8 @@ struct Give {
   TicketId ticket;
   Waiter to;
 };
-// Tell `home` (maybe the caller) to close this parked slot and then call lost(). The slot is already
-// out of the idle list: nobody else can get it.
+// Tell `home` (maybe the caller) to close this slot and then call lost(). It is parked, and already
+// out of the idle list: nobody else can get it; or it is one of checkout_own() and has a client.
 struct Close {
   SlotId slot;
   WorkerId home;
@@ -179,6 +182,13 @@ class Ledger {
   // Puts a waiter whose granted server turned out to be dead back where it was: before all who came
   // after `since`. (Call lost() for the server too.)
   Checkout retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
+
+  // Wants a server that nobody had before and nobody will have after it (replication). It counts
+  // and waits as all do (`since` as in retry(); pool_size is kept by closing an idle server), but
+  // what is opened for it is opened on the worker of `who`, and a login that fails fails this
+  // ticket alone. Such a slot is Discarded at its checkin, and closed by a RECONNECT or a change of
+  // the entry while it is Active. Gives Queued or Refused.
+  Checkout checkout_own(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
 
   // The holder is done with an Active slot; it goes on to the oldest waiter or is parked here.
   Checkin checkin(SlotId slot, WorkerId worker, TimePoint now);

@@ -12,6 +12,7 @@
 //   Idle --a message that needs a server--> Waiting    (Want::Server; bytes stay with the caller)
 //   Idle --console query--> Waiting                    (Want::Command, command())
 //   Waiting --link()--> Linked --unlink()--> Idle      relayed by the worker through stream()
+//   Idle --link()--> Linked                            replication, right behind the welcome: passage.h
 //   Waiting --answered()--> Idle                       console
 //   Waiting --give_up_wait()--> Idle                   cancelled: the rest of the request is skipped
 //   Idle --link()--> Linked                            a pinned client, which keeps its server

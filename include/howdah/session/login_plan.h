@@ -19,6 +19,8 @@
 
 namespace howdah::session {
 
+enum class Replication : std::uint8_t { None, Logical, Physical };
+
 // What the auth_query said of the login user (compat 2.3).
 struct FoundUser {
   std::string name;           // as the row has it: the login's name from then on
@@ -49,6 +51,10 @@ struct LoginPlan {
   // Parameters from the packet and from `options`, in order (name, value): tracked ones, and any
   // where session state follows the client (Config::tracks_state).
   std::vector<std::pair<std::string, std::string>> parameters;
+  // A replication connection: it has a server of its own, whose StartupMessage gets these, which are
+  // all the client sent but its user and database. `parameters` are empty then.
+  Replication replication = Replication::None;
+  std::vector<std::pair<std::string, std::string>> own_startup;
 };
 
 // Who may become console admin without a password: this process's own user over a unix socket.

@@ -2,8 +2,8 @@
 //
 //   supervisor -> worker: NewClient, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
 //                         KillClients, ForgetWelcome, Quit
-//   worker -> worker:     FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery,
-//                         UserAnswered, LoginTurn
+//   worker -> worker:     OpenServer, FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery,
+//                         PeerCancel, CancelDone, UserAnswered, LoginTurn
 //   worker -> supervisor: ConsoleCommand, ConsoleGone, Report
 #pragma once
 
@@ -47,6 +47,9 @@ struct NewClient {  // owns the descriptor
   net::Address peer;
   pool::ClientBudget::Place place;  // max_client_conn; empty: full (console logins still pass)
 };
+struct OpenServer {  // for a client of that worker alone
+  pool::Open open;
+};
 struct FetchServer {  // the sender's client was promised this parked slot
   pool::SlotId slot;
   pool::TicketId ticket;
@@ -73,6 +76,12 @@ struct ForgetPool {
 struct CancelQuery {  // from the worker that got the CancelRequest
   CancelKey key;
   pool::Waiter from;
+};
+struct PeerCancel {  // to the worker that looks after this peer; the key's hop is counted already
+  int peer;
+  CancelKey key;
+  pool::Waiter from;
+  base::TimePoint until{};  // nobody waits for it any more
 };
 struct CancelDone {
   std::uint64_t client;
@@ -111,9 +120,10 @@ struct ForgetWelcome {  // RECONNECT: cached login parameters are void. Empty = 
 };
 struct Quit {};
 
-using Message = std::variant<NewClient, FetchServer, AdoptServer, CloseServer, FailClient, ForgetPool,
-                             CancelQuery, CancelDone, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
-                             KillClients, ForgetWelcome, UserAnswered, LoginTurn, Quit>;
+using Message = std::variant<NewClient, OpenServer, FetchServer, AdoptServer, CloseServer, FailClient,
+                             ForgetPool, CancelQuery, PeerCancel, CancelDone, NewConfig, NewGate, Perform,
+                             Gather, ConsoleAnswer, KillClients, ForgetWelcome, UserAnswered,
+                             LoginTurn, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

@@ -33,6 +33,8 @@ const Expected kExpected[] = {
     {"CONFIG", "key:t value:t default:t changeable:t"},
     {"LISTS", "list:t items:i"},
     {"PEERS", "peer_id:i host:t port:i pool_size:i"},
+    {"PEER_POOLS",
+     "peer_id:i cl_active_cancel_req:i cl_waiting_cancel_req:i sv_active_cancel:i sv_login:i"},
     {"DATABASES",
      "name:t host:t port:i database:t force_user:t pool_size:i min_pool_size:i "
      "reserve_pool_size:i server_lifetime:i pool_mode:t load_balance_hosts:t max_connections:i "
@@ -67,7 +69,7 @@ const Expected kExpected[] = {
     {"TOTALS", "name:t value:n"},
 };
 
-const char* const kUnavailable[] = {"FDS", "MEM", "DNS_HOSTS", "DNS_ZONES", "PEER_POOLS"};
+const char* const kUnavailable[] = {"FDS", "MEM", "DNS_HOSTS", "DNS_ZONES"};
 
 std::string type_letter(int oid) {
   switch (oid) {

@@ -202,10 +202,28 @@ TEST_CASE("SHOW PEERS lists the peers of the config") {
   CHECK(answer.cell(1, "pool_size") == "4");
 }
 
+TEST_CASE("SHOW PEER_POOLS sums the workers' requests to each peer but ourselves") {
+  Fixture f;
+  f.config->settings.peer_id = 1;
+  for (int id : {1, 2, 3}) f.config->peers[id] = {.id = id, .host = "p"};
+  admin::WorkerReport one, two;
+  one.peers[2] = {1, 2, 3, 4};
+  two.peers[2] = {10, 20, 30, 40};
+  f.control.state.workers = {one, two};
+  auto answer = run(f.control, "SHOW PEER_POOLS");
+  std::string text;
+  for (const auto& row : answer.rows) {
+    for (const auto& cell : row) text += *cell + " ";
+  }
+  CHECK(text == "2 11 22 33 44 3 0 0 0 0 ");
+}
+
 TEST_CASE("SHOW LISTS has its fourteen rows in order, summed over workers") {
   Fixture f;
   f.config->userlist["ann"] = base::Secret("x");
   f.config->peers[1] = {.id = 1, .host = "p"};
+  f.config->peers[2] = {.id = 2, .host = "me"};
+  f.config->settings.peer_id = 2;
   admin::WorkerReport one, two;
   one.login_clients = 2;
   one.dns_names = 3;
@@ -218,7 +236,7 @@ TEST_CASE("SHOW LISTS has its fourteen rows in order, summed over workers") {
   std::string text;
   for (const auto& row : answer.rows) text += *row[0] + "=" + *row[1] + " ";
   CHECK(text ==
-        "databases=4 users=2 peers=1 pools=2 peer_pools=0 free_clients=0 used_clients=18 "
+        "databases=4 users=2 peers=2 pools=2 peer_pools=1 free_clients=0 used_clients=18 "
         "login_clients=3 free_servers=0 used_servers=0 dns_names=3 dns_zones=0 dns_queries=5 "
         "dns_pending=0 ");
 }

@@ -299,7 +299,6 @@ TEST_CASE("a key whose feature is not there yet warns once, with the line it was
                     "auth_ident_file = x",
                     "auth_ldap_options = x",
                     "dns_zone_check_period = 5",
-                    "peer_id = 1",
                     "resolv_conf = x",
                     "pkt_buf = 8192",
                     "sbuf_loopcnt = 0"}) {

@@ -212,13 +212,42 @@ TEST_CASE("a bad parameter is refused before anything about user and database is
         "22023 unsupported startup parameter: x");
 }
 
-TEST_CASE("replication is refused unless it is a spelling of no") {
+TEST_CASE("replication is a boolean or \"database\", and nothing else") {
+  using session::Replication;
+  auto kind = [](const char* word) {
+    return plan(small(), {{"user", "bob"}, {"replication", word}})->replication;
+  };
   for (const char* no : {"", "0", "f", "false", "FALSE", "n", "no", "of", "off", "fals"}) {
-    CHECK(plan(small(), {{"user", "bob"}, {"replication", no}}).ok());
+    CHECK(kind(no) == Replication::None);
   }
-  for (const char* yes : {"1", "true", "t", "on", "yes", "database", "o", "x", "falsey"}) {
-    CHECK(refused(small(), {{"user", "bob"}, {"replication", yes}}).starts_with("0A000 "));
+  for (const char* yes : {"1", "true", "TRUE", "t", "on", "y", "yes"}) {
+    CHECK(kind(yes) == Replication::Physical);
   }
+  CHECK(kind("database") == Replication::Logical);
+  for (const char* bad : {"o", "x", "falsey", "databases", "2"}) {
+    CHECK(refused(small(), {{"user", "bob"}, {"replication", bad}}).starts_with("22023 "));
+  }
+}
+
+TEST_CASE("what a replication client asks for goes to its server as it is") {
+  Pairs asked{{"user", "bob"},          {"database", "db"},  {"options", "-c geqo=off -d x"},
+              {"replication", "true"},  {"DateStyle", "ISO"}, {"extra_float_digits", "3"},
+              {"_pq_.fancy", "1"},      {"x", ""}};
+  auto made = plan(small(), asked);
+  REQUIRE(made.ok());
+  CHECK(made->parameters.empty());
+  CHECK(made->own_startup == Pairs{{"options", "-c geqo=off -d x"},
+                                   {"replication", "true"},
+                                   {"DateStyle", "ISO"},
+                                   {"extra_float_digits", "3"},
+                                   {"x", ""}});
+}
+
+TEST_CASE("physical replication without a database is for the entry `replication`") {
+  CHECK(plan(small(), {{"user", "bob"}, {"replication", "on"}})->database_name == "replication");
+  CHECK(plan(small(), {{"user", "bob"}, {"replication", "database"}})->database_name == "bob");
+  CHECK(plan(small(), {{"user", "bob"}, {"database", "d"}, {"replication", "1"}})->database_name ==
+        "d");
 }
 
 TEST_CASE("protocol options are listed, not refused") {

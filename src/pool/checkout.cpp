@@ -157,6 +157,7 @@ Checkin Book::give_own(Slot& slot, WorkerId worker, TimePoint now) {
       return give;
     }
     enqueue(*ticket);
+    attend_next_tick(pool);
   }
   set_state(slot, SlotState::Closing);
   return Discard{reason ? reason : "client disconnect"};

@@ -330,3 +330,17 @@ TEST_CASE("psql itself can use the console") {
 }
 
 TEST_SUITE_END();
+
+TEST_CASE("KILL_CLIENT ends that client, and says so when there is none" *
+          doctest::skip(on_pgbouncer())) {
+  Pooler pooler = make_pooler();
+  RawClient victim = pooler.raw("db");
+  std::string id = pooler.show("CLIENTS", {{"database", "db"}}).at("id");
+  Client admin = pooler.connect("pgbouncer", "admin");
+  Result unknown = admin.attempt("KILL_CLIENT 987654321");
+  REQUIRE(unknown.failed());
+  CHECK(unknown.error().message == "client not found");
+  CHECK(admin.exec("KILL_CLIENT " + id).tag() == "KILL_CLIENT");
+  CHECK(victim.until_closed().code == "57P01");
+  CHECK(admin.attempt("KILL_CLIENT " + id).error().message == "client not found");
+}

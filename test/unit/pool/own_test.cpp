@@ -21,7 +21,7 @@ Open take_open(Yard& yard) {
   return open;
 }
 
-const char* discarded(const Checkin& answer) {
+const char* reason_of(const Checkin& answer) {
   REQUIRE(std::holds_alternative<Discard>(answer));
   return std::get<Discard>(answer).reason;
 }
@@ -40,7 +40,7 @@ TEST_CASE("it is opened for that ticket, given to it, and never parked or given 
   CHECK(std::get<Give>(answer).ticket == ticket);
   CHECK(yard.ledger.check_invariants() == "");
   CHECK(yard.look(pool).waiting == 1);
-  CHECK(discarded(yard.checkin(open.permit.slot(), 1)) == std::string("client disconnect"));
+  CHECK(reason_of(yard.checkin(open.permit.slot(), 1)) == std::string("client disconnect"));
   yard.ledger.lost(std::move(open.permit), yard.now, yard.actions);
   yard.ledger.cancel(other);
   yard.ledger.lost(std::move(shared.permit), yard.now, yard.actions);
@@ -70,7 +70,7 @@ TEST_CASE("it counts in pool_size: an idle server makes room, a busy one when it
     CHECK(yard.actions.empty());
     yard.now += 1s;
     yard.queue(pool, 0, 3);
-    CHECK(discarded(yard.checkin(first.permit.slot())) == std::string("evicted"));
+    CHECK(reason_of(yard.checkin(first.permit.slot())) == std::string("evicted"));
     (void)ticket;
   }
   yard.ledger.lost(std::move(first.permit), yard.now, yard.actions);
@@ -108,7 +108,7 @@ TEST_CASE("one whose client left while it connected is discarded; RECONNECT clos
   CHECK(yard.ledger.cancel(ask(yard, pool)) == false);
   Open open = take_open(yard);
   CHECK(yard.ledger.check_invariants() == "");
-  discarded(yard.ledger.opened(open.permit, 0, yard.now, yard.actions));
+  reason_of(yard.ledger.opened(open.permit, 0, yard.now, yard.actions));
   yard.ledger.lost(std::move(open.permit), yard.now, yard.actions);
   ask(yard, pool);
   open = take_open(yard);
@@ -123,7 +123,7 @@ TEST_CASE("one whose client left while it connected is discarded; RECONNECT clos
   open = take_open(yard);
   yard.ledger.reconnect("d", yard.now, yard.actions);
   yard.actions.clear();
-  discarded(yard.ledger.opened(open.permit, 0, yard.now, yard.actions));
+  reason_of(yard.ledger.opened(open.permit, 0, yard.now, yard.actions));
   yard.ledger.lost(std::move(open.permit), yard.now, yard.actions);
   REQUIRE(!yard.actions.empty());
   CHECK(std::get<Open>(yard.actions[0]).ticket == ticket);

@@ -77,6 +77,14 @@ void WorkerImpl::reclaim_step(Server& server) {
   run_query(server, Purpose::Rollback, "ROLLBACK");
 }
 
+void WorkerImpl::reclaim_due(Server& server) {
+  if (server.reclaim_until <= now()) {
+    close_server(server, "client disconnected with query in progress");
+  } else {
+    reclaim_step(server);
+  }
+}
+
 std::size_t WorkerImpl::drain_server(Server& server, std::string_view bytes) {
   session::ServerSession& session = *server.session;
   auto taken = session.stream().forward(bytes, {session.names(), session.parameters(), nullptr,

@@ -373,14 +373,7 @@ void WorkerImpl::server_deadline(Server& server) {
     server_lost(server, "the server did not answer a query of the pooler in time");
     return;
   }
-  if (server.orphan) {
-    if (server.reclaim_until <= now()) {
-      close_server(server, "client disconnected with query in progress");
-    } else {
-      reclaim_step(server);
-    }
-    return;
-  }
+  if (server.orphan) return reclaim_due(server);
   if (server.session->state() == ServerSession::State::Linked) {
     Client& client = *server.client;
     if (server.session->stream().saw_fatal()) {

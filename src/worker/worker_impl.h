@@ -250,6 +250,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   // --- reclaim.cpp
   bool reclaim(Server& server, bool at_boundary);     // false: it has to be closed
   void reclaim_step(Server& server);
+  void reclaim_due(Server& server);
   std::size_t drain_server(Server& server, std::string_view bytes);
 
   // --- report.cpp

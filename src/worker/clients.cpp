@@ -308,30 +308,6 @@ void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
   }
 }
 
-void WorkerImpl::start_hash(Client& client) {
-  auth::HashJob job = client.session.hash_job();
-  if (auto known = shared_.hashes.find(job)) {
-    after_login_step(client, client.session.hashed(*known));
-    return;
-  }
-  auto shared_job = std::make_shared<auth::HashJob>(std::move(job));
-  auto result = std::make_shared<auth::Key>();
-  client.flight = true;
-  reactor_.work([shared_job, result] { *result = shared_job->run(); },
-                [this, number = client.id, shared_job, result] {
-                  Turn turn(*this);
-                  shared_.hashes.store(*shared_job, *result);
-                  auto found = clients_.find(number);
-                  if (found != clients_.end() && !found->second->dead) {
-                    Client& waiting = *found->second;
-                    waiting.flight = false;
-                    after_login_step(waiting, waiting.session.hashed(*result));
-                    if (!waiting.dead) resume_client(waiting);
-                  }
-                  base::wipe(result->data(), result->size());
-                });
-}
-
 // Proved. What the log-in still needs is a pool and the parameters of one of its servers.
 void WorkerImpl::begin_welcome(Client& client) {
   leave_gate(client);

@@ -10,6 +10,7 @@
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
 //   replication.cpp  clients with a server of their own     peers.cpp  cancels for other poolers
 //   state.cpp    session state, pins
+//   hashing.cpp  what a login waits for
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end

@@ -200,6 +200,8 @@ TEST_CASE("a query whose server is still being checked is cancelled unsent" *
   for (const std::string& request :
        {msg::query("insert into ran values (1)"),
         msg::extended("insert into ran values (1)") + msg::sync()}) {
+    // One that is handed from client to client is not checked.
+    eventually("parked", [&] { return pooler.pool("db", "postgres", "sv_used") == 1; });
     client.send(request);
     wait_running("check");
     next.send("select 'next'");

@@ -59,7 +59,8 @@ std::size_t WorkerImpl::stream_from_client(Client& client, std::string_view byte
   auto taken =
       client.passage.walk(Passage::Side::Client, bytes, config_->settings.max_packet_size);
   if (taken.forward > 0) {
-    send_to_server(server, bytes.substr(0, taken.forward));
+    std::string_view piece = bytes.substr(0, taken.forward);
+    send_to_server(server, {&piece, 1});
     if (client.dead || client.closing || client.server != &server) return bytes.size();
   }
   switch (taken.stop) {
@@ -80,7 +81,8 @@ std::size_t WorkerImpl::stream_from_server(Server& server, std::string_view byte
   auto taken = server.passage.walk(Passage::Side::Server, bytes, UINT32_MAX);
   if (taken.forward > 0) {
     server.pool->counters.sent += taken.forward;
-    send_to_client(client, bytes.substr(0, taken.forward));
+    std::string_view piece = bytes.substr(0, taken.forward);
+    send_to_client(client, {&piece, 1});
     if (server.dead || server.client != &client) return bytes.size();
   }
   if (taken.stop == Passage::Stop::Violation) {

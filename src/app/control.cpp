@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "app/supervisor.h"
+#include "howdah/auth/access.h"
 #include "howdah/base/text.h"
 #include "howdah/session/login_plan.h"
 
@@ -40,6 +41,12 @@ Status Supervisor::read_again() {
     log_.error("reload refused: the configuration in force stays");
     return Error{"F0000", "RELOAD failed, see logs for additional details"};
   }
+  auth::LoadedAccess access = auth::load_access(*loaded.config, auth::disk_sources());
+  if (!access.problems.empty()) {
+    for (const auto& problem : access.problems) log_.error(cat(problem.where, ": ", problem.text));
+    log_.error("reload refused: the configuration and the rules in force stay");
+    return Error{"F0000", "RELOAD failed, see logs for additional details"};
+  }
   base::LogTargets targets;
   const auto& settings = loaded.config->settings;
   targets.to_stderr = !options_.quiet && !options_.daemon;
@@ -53,7 +60,8 @@ Status Supervisor::read_again() {
     return Error{"F0000", "RELOAD failed, see logs for additional details"};
   }
   for (const std::string& warning : loaded.config->warnings) log_.warning(warning);
-  if (!apply(std::move(loaded.config))) {
+  for (const std::string& warning : access.warnings) log_.warning(warning);
+  if (!apply(std::move(loaded.config), std::move(access.access))) {
     log_.error("reload refused: the configuration and the certificates in force stay");
     return Error{"F0000", "RELOAD failed, see logs for additional details"};
   }
@@ -61,7 +69,8 @@ Status Supervisor::read_again() {
 }
 
 // Fails, and changes nothing, when TLS cannot be set up as it says.
-Status Supervisor::apply(std::shared_ptr<const config::Config> config) {
+Status Supervisor::apply(std::shared_ptr<const config::Config> config,
+                         std::shared_ptr<const auth::Access> access) {
   std::vector<std::string> problems;
   auto tls = worker::make_tls_contexts(*config, shared_.tls.get().get(), problems);
   for (const std::string& problem : problems) log_.error(cat("TLS setup failed: ", problem));
@@ -81,9 +90,10 @@ Status Supervisor::apply(std::shared_ptr<const config::Config> config) {
     }
   }
   config_ = std::move(config);
+  access_ = std::move(access);
   shared_.credentials.forget(new_secrets);
   shared_.users.clear();
-  post_all([&] { return worker::NewConfig{config_}; });  // also ends the clients of removed entries
+  post_all([&] { return worker::NewConfig{config_, access_}; });  // also ends clients of removed entries
   for (const std::string& name : changes.removed_databases) {
     log_.warning(cat("dropping database '", name,
                      "' as it does not exist anymore or inactive auto-database"));
@@ -99,7 +109,16 @@ Status Supervisor::apply(std::shared_ptr<const config::Config> config) {
 Status Supervisor::set(const std::string& key, const std::string& value) {
   auto changed = config::with_setting(*config_, key, value);
   if (!changed) return changed.error();
-  return apply(std::move(*changed));
+  std::shared_ptr<const auth::Access> access = access_;
+  if (key.starts_with("auth_") || key.starts_with("client_tls_")) {
+    auth::LoadedAccess loaded = auth::load_access(**changed, auth::disk_sources());
+    if (!loaded.problems.empty()) {
+      const auto& first = loaded.problems.front();
+      return Error{"config", cat(first.where, ": ", first.text)};
+    }
+    access = std::move(loaded.access);
+  }
+  return apply(std::move(*changed), std::move(access));
 }
 
 // --- Pools --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include "app/daemon.h"
 #include "app/supervisor.h"
+#include "howdah/auth/access.h"
 #include "howdah/base/secret.h"
 #include "howdah/base/text.h"
 #include "howdah/config/loader.h"
@@ -19,7 +20,17 @@ using base::cat;
 
 namespace {
 
-int check(const config::Loaded& loaded, const Options& options) {
+// The configuration with the files it points to, judged together: all problems at once.
+auth::LoadedAccess load_rules(config::Loaded& loaded) {
+  if (!loaded.config) return {};
+  auth::LoadedAccess access = auth::load_access(*loaded.config, auth::disk_sources());
+  for (auto& problem : access.problems) loaded.problems.push_back(std::move(problem));
+  if (!loaded.problems.empty()) loaded.config = nullptr;
+  return access;
+}
+
+int check(const config::Loaded& loaded, const auth::LoadedAccess& access,
+          const Options& options) {
   for (const auto& problem : loaded.problems) {
     std::fprintf(stderr, "%s: %s\n", problem.where.c_str(), problem.text.c_str());
   }
@@ -29,6 +40,9 @@ int check(const config::Loaded& loaded, const Options& options) {
     return 1;
   }
   for (const std::string& warning : loaded.config->warnings) {
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  }
+  for (const std::string& warning : access.warnings) {
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   }
   std::vector<std::string> wrong;
@@ -49,7 +63,8 @@ int run(const Options& options) {
   // Before any secret is read, and again below: a change of the user id may undo it.
   base::keep_out_of_core_dumps();
   config::Loaded loaded = config::load(options.config);
-  if (options.check) return check(loaded, options);
+  auth::LoadedAccess access = load_rules(loaded);
+  if (options.check) return check(loaded, access, options);
   base::Log log;
   auto fatal = [&log](std::string_view text) {
     log.write(base::Level::Fatal, text);
@@ -78,6 +93,7 @@ int run(const Options& options) {
   targets.verbose = std::max(settings.verbose, options.verbose);
   if (auto opened = log.open(targets); !opened) return fatal(opened.error().text);
   for (const std::string& warning : loaded.config->warnings) log.warning(warning);
+  for (const std::string& warning : access.warnings) log.warning(warning);
 
   PidFile pidfile(settings.pidfile);
   if (auto free = pidfile.check(); !free) return fatal(free.error().text);
@@ -85,7 +101,7 @@ int run(const Options& options) {
     if (settings.pidfile.empty()) return fatal("daemon needs pidfile configured");
     if (auto done = daemonize(); !done) return fatal(done.error().text);
   }
-  Supervisor supervisor(options, loaded.config, std::move(tls), log);
+  Supervisor supervisor(options, loaded.config, access.access, std::move(tls), log);
   if (auto listening = supervisor.listen(); !listening) return fatal(listening.error().text);
   if (auto written = pidfile.write(); !written) return fatal(written.error().text);
   return supervisor.run();

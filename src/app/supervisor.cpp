@@ -32,9 +32,11 @@ pool::WorkerId worker_count(const config::Config& config) {
 }  // namespace
 
 Supervisor::Supervisor(const Options& options, std::shared_ptr<const config::Config> config,
+                       std::shared_ptr<const auth::Access> access,
                        std::shared_ptr<const worker::TlsContexts> tls, base::Log& log)
     : options_(options),
       config_(std::move(config)),
+      access_(std::move(access)),
       log_(log),
       reactor_(net::UvReactor::make()),
       mailbox_(reactor_->waker()),
@@ -138,7 +140,8 @@ int Supervisor::run() {
   for (pool::WorkerId id = 0; id < count; ++id) {
     Thread& one = threads_[id];
     one.reactor = net::UvReactor::make();
-    one.worker = worker::Worker::make(id, *one.reactor, shared_, config_, id == 0);
+    one.worker = worker::Worker::make(id, *one.reactor, shared_, config_, id == 0,
+                                      access_);
     shared_.workers.push_back(&one.worker->mailbox());
   }
   running_ = count;

@@ -33,6 +33,7 @@ namespace howdah::app {
 class Supervisor final : public admin::Control, public net::ReactorUser {
  public:
   Supervisor(const Options& options, std::shared_ptr<const config::Config> config,
+             std::shared_ptr<const auth::Access> access,
              std::shared_ptr<const worker::TlsContexts> tls, base::Log& log);
   ~Supervisor() override;
 
@@ -83,7 +84,8 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   void on(worker::CancelWaits& message);
   void post_all(const std::function<worker::Message()>& make);
   void perform(pool::Actions actions);
-  base::Status apply(std::shared_ptr<const config::Config> config);
+  base::Status apply(std::shared_ptr<const config::Config> config,
+                     std::shared_ptr<const auth::Access> access);
   void open_gate(const std::function<void(worker::Gate&)>& change);
   base::Status read_again();
   void tell_paused();
@@ -99,6 +101,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
 
   const Options options_;
   std::shared_ptr<const config::Config> config_;
+  std::shared_ptr<const auth::Access> access_;  // what auth_type of config_ needs; null: nothing
   std::vector<std::pair<std::string, std::string>> overrides_;
   base::Log& log_;
   std::unique_ptr<net::UvReactor> reactor_;

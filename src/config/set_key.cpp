@@ -9,6 +9,24 @@
 namespace howdah::config {
 namespace {
 
+// SHOW CONFIG is for everybody who may look: not so the password of ldapbinddn.
+std::string without_password(std::string_view text) {
+  constexpr std::string_view kKey = "ldapbindpasswd=";
+  std::string out;
+  for (std::size_t at; (at = text.find(kKey)) != std::string_view::npos;) {
+    out += text.substr(0, at + kKey.size());
+    out += "***";
+    text.remove_prefix(at + kKey.size());
+    bool quoted = false;
+    std::size_t end = 0;
+    for (; end < text.size() && (quoted || (text[end] != ' ' && text[end] != '\t')); ++end) {
+      if (text[end] == '"') quoted = !quoted;
+    }
+    text.remove_prefix(end);
+  }
+  return out += text;
+}
+
 using base::cat;
 
 base::Error wrong(const Key& key, std::string_view value, std::string_view mend) {
@@ -138,7 +156,7 @@ base::Status set_text(const Key& key, std::string_view value, Settings& settings
   if (auto field = std::get_if<std::string Settings::*>(&key.field)) settings.*(*field) = value;
   if (auto field = std::get_if<std::vector<std::string> Settings::*>(&key.field))
     settings.*(*field) = read_list(value);
-  row.value = value;
+  row.value = key.name == "auth_ldap_options" ? without_password(value) : std::string(value);
   return base::Done{};
 }
 

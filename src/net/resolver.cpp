@@ -17,7 +17,20 @@ struct Resolver::Query {
   std::string name;
 };
 
+// One getnameinfo under way.
+struct Resolver::ReverseQuery {
+  uv_getnameinfo_t request{};
+  Resolver* resolver = nullptr;
+  std::function<void(ReverseResolved)> done;
+};
+
 void Resolver::close() {
+  for (ReverseQuery* query : reverse_queries_) {
+    query->resolver = nullptr;
+    query->done = nullptr;
+    uv_cancel(reinterpret_cast<uv_req_t*>(&query->request));
+  }
+  reverse_queries_.clear();
   for (Query* query : queries_) {
     query->resolver = nullptr;
     uv_cancel(reinterpret_cast<uv_req_t*>(&query->request));
@@ -62,6 +75,34 @@ void Resolver::finished(Query& query, int status, const addrinfo* list) {
     error = base::cat("could not resolve host \"", query.name,
                       "\": ", status < 0 ? uv_strerror(status) : "it has no address");
   cache_.answered(query.name, std::move(addresses), std::move(error), base::monotonic_now());
+}
+
+void Resolver::reverse(const Address& address, std::function<void(ReverseResolved)> done) {
+  auto query = std::make_unique<ReverseQuery>();
+  query->resolver = this;
+  query->done = std::move(done);
+  query->request.data = query.get();
+  SocketAddress raw;
+  int status = UV_EAI_NONAME;
+  if (to_socket_address(address, raw) == 0) {
+    status = uv_getnameinfo(
+        loop_.uv(), &query->request,
+        [](uv_getnameinfo_t* request, int result, const char* name, const char*) {
+          std::unique_ptr<ReverseQuery> owned(static_cast<ReverseQuery*>(request->data));
+          if (!owned->resolver) return;
+          std::erase(owned->resolver->reverse_queries_, owned.get());
+          bool none = result == UV_EAI_NONAME || result == UV_EAI_NODATA;
+          owned->done({result == 0 && name ? name : "", result < 0 && !none});
+        },
+        raw.get(), NI_NAMEREQD);
+  }
+  if (status == 0) {
+    reverse_queries_.push_back(query.release());
+    return;
+  }
+  loop_.defer([done = std::move(query->done), failed = status != UV_EAI_NONAME] {
+    done({"", failed});
+  });
 }
 
 }  // namespace howdah::net

@@ -1,8 +1,10 @@
-// Host names to addresses: getaddrinfo(3) on libuv's helper threads, in front of it a HostCache.
+// Host names to addresses: getaddrinfo(3) on libuv's helper threads, in front of it a HostCache. And
+// addresses to names: getnameinfo(3), not cached.
 #pragma once
 
 #include <uv.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ class Resolver {
 
   // `done` comes before the return when the answer is known (numeric, unix, cached), else later.
   void resolve(const std::string& host, std::uint16_t port, HostCache::Done done);
+  void reverse(const Address& address, std::function<void(ReverseResolved)> done);
   void set_ttl(base::Duration ttl, base::Duration negative_ttl) {
     cache_.set_ttl(ttl, negative_ttl);
   }
@@ -29,6 +32,7 @@ class Resolver {
 
  private:
   struct Query;
+  struct ReverseQuery;
 
   void ask(const std::string& name);
   void finished(Query& query, int status, const addrinfo* list);
@@ -36,6 +40,7 @@ class Resolver {
   UvLoop& loop_;
   HostCache cache_;
   std::vector<Query*> queries_;  // under way
+  std::vector<ReverseQuery*> reverse_queries_;
 };
 
 }  // namespace howdah::net

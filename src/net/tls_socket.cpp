@@ -12,6 +12,7 @@
 
 #include "howdah/base/text.h"
 #include "net/tls_error.h"
+#include "net/tls_subject.h"
 
 namespace howdah::net {
 
@@ -304,6 +305,13 @@ TlsStatus TlsSocket::status() const {
   status.resumed = SSL_session_reused(ssl) == 1;
   if (context().options().side == Side::Accept) {
     status.end_point = context().end_point();
+    X509* shown = SSL_get0_peer_certificate(ssl);
+    if (shown && SSL_get_verify_result(ssl) == X509_V_OK &&
+        (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 && !context().options().ca_file.empty()) {
+      status.certificate = true;
+      status.common_name = common_name_of(X509_get_subject_name(shown));
+      status.subject = subject_of(X509_get_subject_name(shown));
+    }
   } else if (X509* certificate = SSL_get0_peer_certificate(ssl)) {
     status.end_point = end_point_hash(certificate);
   }

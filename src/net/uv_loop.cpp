@@ -196,6 +196,10 @@ void UvLoop::resolve(const std::string& host, std::uint16_t port,
   resolver_.resolve(host, port, std::move(done));
 }
 
+void UvLoop::reverse(const Address& address, std::function<void(ReverseResolved)> done) {
+  resolver_.reverse(address, std::move(done));
+}
+
 void UvLoop::set_dns_ttl(base::Duration ttl, base::Duration negative_ttl) {
   resolver_.set_ttl(ttl, negative_ttl);
 }

@@ -39,6 +39,7 @@ class UvLoop final : public UvReactor {
                                      TransportUser& user) override;
   void resolve(const std::string& host, std::uint16_t port,
                std::function<void(Resolved)> done) override;
+  void reverse(const Address& address, std::function<void(ReverseResolved)> done) override;
   void set_dns_ttl(base::Duration ttl, base::Duration negative_ttl) override;
   void work(std::function<void()> job, std::function<void()> done) override;
   void defer(std::function<void()> task) override;

@@ -158,11 +158,19 @@ ClientSession::Want ClientSession::begin(LoginPlan plan, const auth::ServerKeyri
       set_state(State::Welcome);
       return Want::Welcome;
     case LoginPlan::Proof::Exchange:
+      login_->exchange = auth::make_server_exchange(
+          p.method, p.user, p.secret, keyring,
+          static_cast<std::uint32_t>(settings.scram_iterations), p.end_point);
       break;
+    case LoginPlan::Proof::External:
+      login_->exchange = auth::make_external_exchange();
+      break;
+    case LoginPlan::Proof::Rules:
+    case LoginPlan::Proof::Peer:
+      // Nobody has decided: no way in.
+      fail({"FATAL", sqlstate::kInvalidAuthorization, "bouncer config error"});
+      return Want::Close;
   }
-  login_->exchange = auth::make_server_exchange(
-      p.method, p.user, p.secret, keyring, static_cast<std::uint32_t>(settings.scram_iterations),
-      p.end_point);
   set_state(State::Auth);
   return on_outcome(login_->exchange->start());
 }
@@ -175,6 +183,9 @@ ClientSession::Want ClientSession::on_outcome(auth::Outcome outcome) {
     case auth::Outcome::Kind::NeedHash:
       set_state(State::Hash);
       return Want::Hash;
+    case auth::Outcome::Kind::NeedCheck:
+      set_state(State::Hash);
+      return Want::Check;
     case auth::Outcome::Kind::Ok:
       if (!outcome.body.empty()) wire::append_auth(out_, outcome.code, outcome.body);
       set_state(State::Welcome);
@@ -182,13 +193,19 @@ ClientSession::Want ClientSession::on_outcome(auth::Outcome outcome) {
     case auth::Outcome::Kind::Failed:
       break;
   }
-  if (login_->plan.may_be_old && outcome.error.code == sqlstate::kInvalidPassword) {
+  const LoginPlan& p = login_->plan;
+  bool external = p.proof == LoginPlan::Proof::External;
+  if (p.may_be_old && !external && outcome.error.code == sqlstate::kInvalidPassword) {
     set_state(State::LookUp);
     return Want::AskAgain;
   }
   // One text for every cause and method, PostgreSQL's: which cause it was is for the log.
-  fail({"FATAL", sqlstate::kInvalidPassword,
-        base::cat("password authentication failed for user \"", login_->plan.user, "\"")});
+  std::string text = base::cat("password authentication failed for user \"", p.user, "\"");
+  if (external) {
+    bool pam = p.grant && p.grant->method == auth::RuleMethod::Pam;
+    text = pam ? "PAM authentication failed" : "LDAP authentication failed";
+  }
+  fail({"FATAL", sqlstate::kInvalidPassword, text});
   close_reason_ = outcome.error.text;
   password_refused_ = true;
   return Want::Close;
@@ -205,6 +222,16 @@ ClientSession::Want ClientSession::hashed(const auth::Key& salted_password) {
   if (state_ != State::Hash) return Want::Bytes;
   set_state(State::Auth);
   return on_outcome(login_->exchange->hashed(salted_password));
+}
+
+bool ClientSession::checking() const {
+  return state_ == State::Hash && login_->plan.proof == LoginPlan::Proof::External;
+}
+
+ClientSession::Want ClientSession::checked(const base::Status& verdict) {
+  if (!checking()) return Want::Bytes;
+  set_state(State::Auth);
+  return on_outcome(login_->exchange->checked(verdict));
 }
 
 std::optional<auth::ScramKeys> ClientSession::scram_keys() const {

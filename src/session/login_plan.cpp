@@ -177,12 +177,19 @@ void plan_proof(const config::Config& config, LoginPlan& plan, const FoundUser* 
     case AuthType::ScramSha256:
       plan.method = auth::Method::Scram;
       return;
-    case AuthType::Cert:
-    case AuthType::Hba:
     case AuthType::Ldap:
     case AuthType::Pam:
-      // The loader refuses these; deny by default should one ever get here.
-      refuse(sqlstate::kInvalidAuthorization, "bouncer config error");
+      // Their users are not in auth_file, so auth_query would be asked for everybody: compat 5.5.
+      if (!config.settings.auth_user.empty() ||
+          (plan.database && !plan.database->auth_user.empty())) {
+        refuse(sqlstate::kInvalidAuthorization, "bouncer config error");
+        return;
+      }
+      plan.proof = LoginPlan::Proof::Rules;
+      return;
+    case AuthType::Cert:
+    case AuthType::Hba:
+      plan.proof = LoginPlan::Proof::Rules;
       return;
   }
 }
@@ -199,6 +206,74 @@ std::vector<std::string_view> unsupported_protocol_options(const wire::Startup& 
     if (key.starts_with("_pq_.")) names.push_back(key);
   }
   return names;
+}
+
+void plan_verdict(const config::Config& config, const auth::Verdict& verdict,
+                  const auth::Origin& origin, LoginPlan& plan) {
+  auto refuse = [&](std::string text) {
+    plan.proof = LoginPlan::Proof::Refuse;
+    plan.refusal = fatal(sqlstate::kInvalidAuthorization, std::move(text));
+  };
+  if (verdict.kind != auth::Verdict::Kind::Use || !verdict.grant) {
+    refuse("no authentication method is found");
+    return;
+  }
+  plan.grant = verdict.grant;
+  const auth::Grant& grant = *plan.grant;
+  if (grant.method == auth::RuleMethod::Reject) {
+    refuse("login rejected");
+    return;
+  }
+  if (!grant.certificate_suffices(origin)) {
+    refuse("certificate authentication failed");
+    return;
+  }
+  bool known = plan.secret.kind != auth::StoredSecret::Kind::Missing ||
+               config.find_user(plan.user) != nullptr;
+  plan.proof = LoginPlan::Proof::Exchange;
+  switch (grant.method) {
+    case auth::RuleMethod::Reject:
+      return;
+    case auth::RuleMethod::Trust:
+      plan.proof = LoginPlan::Proof::None;
+      if (!known) refuse("\"trust\" authentication failed");
+      return;
+    case auth::RuleMethod::Password:
+      plan.method = auth::Method::Plain;
+      return;
+    case auth::RuleMethod::Md5:
+      plan.method = plan.secret.kind == auth::StoredSecret::Kind::Scram ||
+                            (plan.secret.kind == auth::StoredSecret::Kind::Missing &&
+                             mostly_scram(config, nullptr))
+                        ? auth::Method::Scram
+                        : auth::Method::Md5;
+      return;
+    case auth::RuleMethod::Scram:
+      plan.method = auth::Method::Scram;
+      return;
+    case auth::RuleMethod::Cert:
+      plan.proof = LoginPlan::Proof::None;
+      if (!known || !grant.certificate_admits(origin)) refuse("certificate authentication failed");
+      return;
+    case auth::RuleMethod::Peer:
+      plan.proof = LoginPlan::Proof::Peer;
+      if (!known || !origin.is_unix) refuse("unix socket login rejected");
+      return;
+    case auth::RuleMethod::Ldap:
+    case auth::RuleMethod::Pam:
+      plan.proof = LoginPlan::Proof::External;
+      return;
+  }
+}
+
+void plan_peer(std::string_view system_user, LoginPlan& plan) {
+  if (plan.proof != LoginPlan::Proof::Peer) return;
+  if (plan.grant && plan.grant->admits(system_user, plan.user)) {
+    plan.proof = LoginPlan::Proof::None;
+    return;
+  }
+  plan.proof = LoginPlan::Proof::Refuse;
+  plan.refusal = fatal(sqlstate::kInvalidAuthorization, "unix socket login rejected");
 }
 
 base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Startup& startup,

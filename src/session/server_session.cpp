@@ -125,6 +125,7 @@ ServerSession::Step ServerSession::on_auth_outcome(auth::Outcome outcome) {
       return {0, Want::Hash};
     case auth::Outcome::Kind::Ok:
       return {};
+    case auth::Outcome::Kind::NeedCheck:  // of clients only
     case auth::Outcome::Kind::Failed:
       login_refused_ = true;
       return close(outcome.error.code.empty() ? wire::sqlstate::kInvalidPassword

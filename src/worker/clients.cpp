@@ -131,7 +131,10 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
     if (used == bytes.size()) break;
     // It has not read the last answers: its next request waits, see client_ready.
     if (client.session.out().size() > kHigh) break;
+    bool secret = client.session.state() == ClientSession::State::Auth;
     auto step = client.session.feed(bytes.substr(used), config_->settings);
+    // The bytes are ours: our scratch, or what we kept of it.
+    if (secret) base::wipe(const_cast<char*>(bytes.data()) + used, step.consumed);
     used += step.consumed;
     switch (step.want) {
       case ClientSession::Want::Bytes:
@@ -158,6 +161,7 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
         return used;
       case ClientSession::Want::AskAgain:
       case ClientSession::Want::Hash:
+      case ClientSession::Want::Check:
       case ClientSession::Want::Welcome:
       case ClientSession::Want::Close:
         after_login_step(client, step.want);
@@ -272,8 +276,8 @@ void WorkerImpl::begin_login(Client& client, session::LoginPlan plan) {
                                            ? "database"
                                            : "yes"));
   }
-  after_login_step(client,
-                   client.session.begin(std::move(plan), shared_.keyring, config_->settings));
+  client.session.plan() = std::move(plan);
+  admit(client, origin_of(client));
 }
 
 void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
@@ -283,6 +287,9 @@ void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
       return;
     case ClientSession::Want::Hash:
       start_hash(client);
+      return;
+    case ClientSession::Want::Check:
+      start_check(client);
       return;
     case ClientSession::Want::Welcome:
       begin_welcome(client);

@@ -50,7 +50,10 @@ void WorkerImpl::on(CancelDone& message) {
   if (found != clients_.end()) close_client(*found->second, "");
 }
 
-void WorkerImpl::on(NewConfig& message) { apply_config(std::move(message.config)); }
+void WorkerImpl::on(NewConfig& message) {
+  access_ = std::move(message.access);
+  apply_config(std::move(message.config));
+}
 void WorkerImpl::on(NewGate& message) {
   gate_ = std::move(message.gate);
   for (auto& [id, pool] : pools_) {

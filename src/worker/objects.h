@@ -63,6 +63,12 @@ struct ClientState {
   std::uint8_t pins = 0;  // session::Pin: why it keeps its server
 };
 
+// PAM said no, and wants the answer to take its time.
+struct DelayedNo {
+  TimePoint at;
+  base::Error why;
+};
+
 class Client final : public net::TransportUser {
  public:
   Client(WorkerImpl& owner, std::uint64_t number) : worker(owner), id(number), session() {}
@@ -101,6 +107,7 @@ class Client final : public net::TransportUser {
   Duration wait_timeout{}, idle_timeout{};  // effective for this client; 0 = off
   base::Deadline deadline;
   base::Link<Client> link;
+  std::unique_ptr<DelayedNo> delayed_no;
   pool::ClientBudget::Place place, db_place, user_place;
   net::PeerCredentials credentials;
 };

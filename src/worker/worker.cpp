@@ -28,16 +28,20 @@ void CancelJob::on_ready(bool readable, bool writable) {
 }
 
 std::unique_ptr<Worker> Worker::make(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
-                                     std::shared_ptr<const config::Config> config, bool ticks) {
-  return std::make_unique<WorkerImpl>(id, reactor, shared, std::move(config), ticks);
+                                     std::shared_ptr<const config::Config> config, bool ticks,
+                                     std::shared_ptr<const auth::Access> access) {
+  return std::make_unique<WorkerImpl>(id, reactor, shared, std::move(config), ticks,
+                                      std::move(access));
 }
 
 WorkerImpl::WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
-                       std::shared_ptr<const config::Config> config, bool ticks)
+                       std::shared_ptr<const config::Config> config, bool ticks,
+                       std::shared_ptr<const auth::Access> access)
     : id_(id),
       reactor_(reactor),
       shared_(shared),
       config_(std::move(config)),
+      access_(std::move(access)),
       mailbox_(reactor.waker()) {
   reactor_.set_user(*this);
   read_proxies();
@@ -325,6 +329,11 @@ void WorkerImpl::client_deadline(Client& client) {
     close_client(client, "");
     return;
   }
+  if (client.delayed_no && client.delayed_no->at <= at) {
+    auto no = std::move(client.delayed_no);
+    after_login_step(client, client.session.checked(std::move(no->why)));
+    return;
+  }
   if (client.delayed) {
     if (client.refuse_at > at) {
       arm(client.deadline, client.refuse_at);
@@ -386,6 +395,7 @@ TimePoint WorkerImpl::client_due(const Client& client) const {
   TimePoint login = client.session.logged_in()
                         ? kNever
                         : base::deadline_after(client.connected, settings.client_login_timeout);
+  if (client.delayed_no) login = std::min(login, client.delayed_no->at);
   if (client.pool && (client.session.state() == State::Waiting || client.ticket != 0)) {
     if (client.pool->paused_since != TimePoint{}) return login;  // see on(NewGate&)
     TimePoint due = std::min(base::deadline_after(client.wait_since, client.wait_timeout),

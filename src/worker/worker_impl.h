@@ -3,7 +3,7 @@
 //   worker.cpp   turns, timers, pools    messages.cpp  the mailbox
 //                                        clients.cpp   client I/O and login
 //   open_server.cpp  connect, login      pump.cpp      checkout, link, relay
-//   servers.cpp  servers, own queries
+//   servers.cpp  servers, own queries    admission.cpp rules, peer, LDAP, PAM
 //   secure.cpp   where TLS begins
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
@@ -40,7 +40,8 @@ inline constexpr std::size_t kScratch = 64 * 1024;
 class WorkerImpl final : public Worker, public net::ReactorUser {
  public:
   WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
-             std::shared_ptr<const config::Config> config, bool ticks);
+             std::shared_ptr<const config::Config> config, bool ticks,
+             std::shared_ptr<const auth::Access> access);
   ~WorkerImpl() override;
 
   net::Mailbox<Message>& mailbox() override { return mailbox_; }
@@ -97,6 +98,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(ForgetWelcome& message);
   void on(UserAnswered& message);
   void on(LoginTurn& message);
+  void on(StartCheck& message);
   void on(Quit& message);
 
   // --- clients.cpp
@@ -142,6 +144,16 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void lookup_deadline(Lookup& lookup);
   void end_lookup(Lookup& lookup, UserAnswer answer);
   Lookup* waiting_lookup(std::uint64_t number, pool::TicketId ticket);
+  // --- admission.cpp
+  void admit(Client& client, auth::Origin origin);    // the rules decide, then the proof begins
+  auth::Origin origin_of(Client& client) const;
+  void find_host_name(Client& client, auth::Origin origin);
+  void find_system_user(Client& client);
+  void start_check(Client& client);
+  void run_check(Client& client);
+  void check_done(std::uint64_t number, const base::Status& verdict, Duration delay);
+  // The client of that number, still waiting for what was looked up for it; else null.
+  Client* still_waiting(std::uint64_t number);
 
   // --- pump.cpp
   void request_server(Client& client);
@@ -263,6 +275,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   net::Reactor& reactor_;
   Shared& shared_;
   std::shared_ptr<const config::Config> config_;
+  std::shared_ptr<const auth::Access> access_;
   std::shared_ptr<const Gate> gate_ = std::make_shared<Gate>();
   net::Mailbox<Message> mailbox_;
   base::DeadlineHeap deadlines_;

@@ -82,6 +82,19 @@ void SimReactor::resolve(const std::string& host, std::uint16_t port,
                     [done = std::move(done), answer = std::move(answer)] { done(answer); }});
 }
 
+void SimReactor::reverse(const Address& address,
+                         std::function<void(net::ReverseResolved)> done) {
+  used("reverse");
+  net::ReverseResolved answer;
+  for (const auto& [name, addresses] : world_.names_) {
+    for (const Address& one : addresses) {
+      if (one.host == address.host) answer.name = name;
+    }
+  }
+  tasks_.push_back({world_.now + microseconds(world_.random.between(0, 5000)),
+                    [done = std::move(done), answer = std::move(answer)] { done(answer); }});
+}
+
 void SimReactor::work(std::function<void()> job, std::function<void()> done) {
   used("work");
   tasks_.push_back({world_.now + microseconds(world_.random.between(0, 4000)),

@@ -147,6 +147,8 @@ class SimReactor final : public net::Reactor, public net::Waker {
                                           net::TransportUser& user) override;
   void resolve(const std::string& host, std::uint16_t port,
                std::function<void(net::Resolved)> done) override;
+  void reverse(const net::Address& address,
+               std::function<void(net::ReverseResolved)> done) override;
   void set_dns_ttl(Duration, Duration) override {}
   void work(std::function<void()> job, std::function<void()> done) override;
   void defer(std::function<void()> task) override;

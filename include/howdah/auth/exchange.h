@@ -74,6 +74,7 @@ struct Outcome {
   enum class Kind {
     Reply,     // send `code` + `body` as an Authentication message (or, as a client, a 'p' message)
     NeedHash,  // run hash_job(), then call hashed()
+    NeedCheck, // let somebody else judge password_to_check(), then call checked()
     Ok,        // proved; send `body` first if there is one
     Failed,    // `error` says why (for the log); the peer gets the generic text
   } kind;
@@ -99,6 +100,9 @@ class ServerExchange {
   // After Failed for a wrong password: judges the same answer of the client by another secret, the
   // user's present one. A SCRAM proof holds for the salt it was asked for only: Failed again.
   virtual Outcome again(const StoredSecret& secret) = 0;
+  // What a directory or PAM judges; only make_external_exchange()'s asks for that.
+  virtual base::Secret password_to_check() const { return {}; }
+  virtual Outcome checked(const base::Status& verdict);
   // After Ok: the keys a SCRAM proof revealed (pass-through), or the typed password (Plain).
   virtual std::optional<ScramKeys> scram_keys() const = 0;
   virtual base::Secret typed_password() const = 0;
@@ -113,6 +117,9 @@ std::unique_ptr<ServerExchange> make_server_exchange(Method method, std::string_
                                                      const ServerKeyring& keyring,
                                                      std::uint32_t scram_iterations,
                                                      std::string_view end_point = {});
+
+// Asks for the password in clear text and lets the caller have it judged (LDAP, PAM).
+std::unique_ptr<ServerExchange> make_external_exchange();
 
 // What we have to log in to a PostgreSQL server with.
 struct ServerCredentials {

@@ -100,6 +100,7 @@ struct Settings {
   Duration auth_query_cache_ttl{}, auth_failure_delay{};  // ours
   int max_login_conn = 0;                                 // ours; 0 = no limit
   std::vector<std::string> proxy_protocol_from;           // ours; addresses and ranges of them
+  std::string auth_pam_service, auth_pam_directory;       // ours
   AuthType auth_type = AuthType::Md5;
   Duration autodb_idle_timeout{}, cancel_wait_timeout{}, client_idle_timeout{},
       client_login_timeout{};

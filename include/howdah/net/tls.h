@@ -55,6 +55,11 @@ struct TlsStatus {
                           // broken connection and will not mend by itself
   std::string end_point;  // On: RFC 5929 tls-server-end-point of the TLS server; empty: none
   bool resumed = false;   // On: from a session ticket
+  // On, Accept: the client has shown a certificate that a CA of ca_file signed (of a configured one:
+  // anybody can have a certificate of a public CA). Its subject: the common name if there is just
+  // one, and the whole in the form of RFC 2253.
+  bool certificate = false;
+  std::string common_name, subject;
 };
 
 }  // namespace howdah::net

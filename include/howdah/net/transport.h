@@ -90,6 +90,11 @@ struct Resolved {
   std::string error;
 };
 
+struct ReverseResolved {
+  std::string name;     // empty: there is none, or error
+  bool failed = false;  // the name service did not answer: nobody knows
+};
+
 // Wakes a reactor from any thread (the one thread-safe thing here).
 class Waker {
  public:
@@ -127,6 +132,9 @@ class Reactor {
   // are cached `ttl` / `negative_ttl`; addresses rotate from one delivery to the next.
   virtual void resolve(const std::string& host, std::uint16_t port,
                        std::function<void(Resolved)> done) = 0;
+  // The host name of a numeric address: a reverse look-up on a helper thread, whose answer is only a
+  // claim until resolve() of the name leads back. Callback as with resolve(), never before return.
+  virtual void reverse(const Address& address, std::function<void(ReverseResolved)> done) = 0;
   virtual void set_dns_ttl(base::Duration ttl, base::Duration negative_ttl) = 0;
   // Runs `job` on a helper thread, then `done` here. For work that would stall the loop (PBKDF2).
   virtual void work(std::function<void()> job, std::function<void()> done) = 0;

@@ -4,7 +4,7 @@
 //   Startup --SSLRequest: 'S', or a TLS handshake--> Startup      (Want::Tls, inside TLS from then on)
 //   Startup --CancelRequest--> Closed                  (Want::Cancel, cancel_key())
 //   Startup --StartupMessage--> LookUp                 (Want::LookUp, startup())
-//   LookUp --begin(plan)--> Auth | Welcome             Auth <-> Hash (Want::Hash)
+//   LookUp --begin(plan)--> Auth | Welcome             Auth <-> Hash (Want::Hash, Want::Check)
 //   Auth --wrong, by a cached secret--> LookUp         (Want::AskAgain)
 //   LookUp --asked_again(secret)--> Auth --> Welcome | Closed
 //   Auth --proved--> Welcome                           (Want::Welcome)
@@ -48,7 +48,9 @@ class ClientSession {
     Startup, LookUp, Auth, Hash, Welcome, Idle, Waiting, Linked, Closed
   };
   // Tls: send out(), then begin TLS. With direct_tls() what was not consumed is its beginning.
-  enum class Want { Bytes, Tls, LookUp, AskAgain, Hash, Welcome, Server, Command, Cancel, Close };
+  enum class Want {
+    Bytes, Tls, LookUp, AskAgain, Hash, Check, Welcome, Server, Command, Cancel, Close
+  };
   struct Step {
     std::size_t consumed = 0;
     Want want = Want::Bytes;
@@ -79,6 +81,10 @@ class ClientSession {
   Want asked_again(const auth::StoredSecret& secret);
   auth::HashJob hash_job() const { return login_->exchange->hash_job(); }
   Want hashed(const auth::Key& salted_password);
+  // Want::Check: a password for LDAP or PAM (plan().grant says which), and their answer to it.
+  bool checking() const;
+  base::Secret password_to_check() const { return login_->exchange->password_to_check(); }
+  Want checked(const base::Status& verdict);
   // What the proof revealed, for logins to servers. Ask before welcome().
   std::optional<auth::ScramKeys> scram_keys() const;
   base::Secret typed_password() const;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "howdah/auth/access.h"
 #include "howdah/auth/exchange.h"
 #include "howdah/base/result.h"
 #include "howdah/config/config.h"
@@ -33,7 +34,9 @@ struct LoginPlan {
     std::shared_ptr<const config::Database> database;  // null: there is no such entry
     std::string database_name, user, query;
   };
-  enum class Proof { None, Exchange, Refuse };  // Refuse: with refusal, after limits are checked
+  // Refuse: with refusal, after limits are checked. Rules: plan_verdict() decides. Peer: what the
+  // system calls the user of the unix socket, plan_peer(). External: a password for LDAP or PAM.
+  enum class Proof { None, Exchange, Refuse, Rules, Peer, External };
 
   std::string user, database_name;
   std::shared_ptr<const config::Database> database;  // null: console, or no such entry
@@ -48,6 +51,7 @@ struct LoginPlan {
   bool may_be_old = false;   // the secret comes from the cache: see ClientSession::Want::AskAgain
   std::string end_point;     // tls-server-end-point of the client's TLS, for channel binding
   base::Error refusal;       // Proof::Refuse: code and text for the client
+  std::shared_ptr<const auth::Grant> grant;  // the rule that decided
   // Parameters from the packet and from `options`, in order (name, value): tracked ones, and any
   // where session state follows the client (Config::tracks_state).
   std::vector<std::pair<std::string, std::string>> parameters;
@@ -69,6 +73,13 @@ class TrackedNames;
 base::Result<LoginPlan> plan_login(const config::Config& config, const wire::Startup& startup,
                                    const TrackedNames& tracked, UnixPeer peer,
                                    const FoundUser* found = nullptr);
+
+// For Proof::Rules: what the rule that fits (or none) makes of the plan. A plan.secret that was looked
+// up meanwhile counts.
+void plan_verdict(const config::Config& config, const auth::Verdict& verdict,
+                  const auth::Origin& origin, LoginPlan& plan);
+// For Proof::Peer: what the system calls the user at the other end; empty if it knows none.
+void plan_peer(std::string_view system_user, LoginPlan& plan);
 
 // The console's database names.
 bool is_console_database(std::string_view name);

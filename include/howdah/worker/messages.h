@@ -3,7 +3,7 @@
 //   supervisor -> worker: NewClient, NewConfig, NewGate, Perform, Gather, ConsoleAnswer,
 //                         KillClients, ForgetWelcome, Quit
 //   worker -> worker:     OpenServer, FetchServer -> AdoptServer, FailClient, CloseServer, CancelQuery,
-//                         PeerCancel, CancelDone, UserAnswered, LoginTurn
+//                         PeerCancel, CancelDone, UserAnswered, LoginTurn, StartCheck
 //   worker -> supervisor: ConsoleCommand, ConsoleGone, Report
 #pragma once
 
@@ -15,6 +15,7 @@
 
 #include "howdah/admin/console.h"
 #include "howdah/admin/report.h"
+#include "howdah/auth/access.h"
 #include "howdah/base/buffer.h"
 #include "howdah/base/result.h"
 #include "howdah/config/config.h"
@@ -95,6 +96,10 @@ struct LoginTurn {  // max_login_conn: this client may log in now
 };
 struct NewConfig {
   std::shared_ptr<const config::Config> config;
+  std::shared_ptr<const auth::Access> access;  // null: auth_type needs no rules
+};
+struct StartCheck {  // its turn has come: two passwords at a time are with LDAP or PAM
+  std::uint64_t client;
 };
 struct NewGate {
   std::shared_ptr<const Gate> gate;
@@ -123,7 +128,7 @@ struct Quit {};
 using Message = std::variant<NewClient, OpenServer, FetchServer, AdoptServer, CloseServer, FailClient,
                              ForgetPool, CancelQuery, PeerCancel, CancelDone, NewConfig, NewGate, Perform,
                              Gather, ConsoleAnswer, KillClients, ForgetWelcome, UserAnswered,
-                             LoginTurn, Quit>;
+                             LoginTurn, StartCheck, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

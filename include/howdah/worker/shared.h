@@ -22,6 +22,7 @@
 #include "howdah/pool/ledger.h"
 #include "howdah/session/parameters.h"
 #include "howdah/session/statements.h"
+#include "howdah/worker/check_gate.h"
 #include "howdah/worker/login_limits.h"
 #include "howdah/session/session_state.h"
 #include "howdah/worker/messages.h"
@@ -141,6 +142,7 @@ struct Shared {
   AcceptedValues accepted{};
   FirstStates first_states{};
   PinBudget pins{};
+  CheckGate checks{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };

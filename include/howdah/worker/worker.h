@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "howdah/auth/access.h"
 #include "howdah/config/config.h"
 #include "howdah/net/mailbox.h"
 #include "howdah/net/transport.h"
@@ -28,9 +29,10 @@ class Worker {
   // Called on its own thread when a Quit has been carried out: everything is closed.
   virtual void on_quit(std::function<void()> done) = 0;
 
-  // `ticks`: this worker calls Ledger::tick() (exactly one must).
+  // `access`: null when auth_type needs no rules. `ticks`: this worker calls Ledger::tick() (exactly one must).
   static std::unique_ptr<Worker> make(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
-                                      std::shared_ptr<const config::Config> config, bool ticks);
+                                      std::shared_ptr<const config::Config> config, bool ticks,
+                                      std::shared_ptr<const auth::Access> access = nullptr);
 };
 
 }  // namespace howdah::worker

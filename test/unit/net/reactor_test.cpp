@@ -214,6 +214,31 @@ TEST_CASE("names are resolved on a helper thread and then cached") {
   CHECK(got[3].addresses[0].port == 4);
 }
 
+TEST_CASE("addresses are looked up on a helper thread, and never answered before the return") {
+  Loop loop;
+  std::vector<ReverseResolved> got(4);
+  int answers = 0;
+  bool inside = true;
+  using Family = Address::Family;
+  const Address asked[] = {{Family::Inet, "127.0.0.1", 5432},
+                           {Family::Unix, "/run/pg", 1},
+                           {Family::None, "", 0},
+                           {Family::Inet, "not numeric", 0}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    loop.reactor->reverse(asked[i], [&, i](ReverseResolved r) {
+      CHECK_FALSE(inside);
+      got[i] = std::move(r);
+      if (++answers == 4) loop.stop();
+    });
+  }
+  inside = false;
+  loop.run();
+  CHECK(answers == 4);
+  CHECK(got[0].name.starts_with("localhost"));
+  CHECK_FALSE(got[0].failed);
+  for (std::size_t i = 1; i < 4; ++i) CHECK(got[i].name.empty());
+}
+
 TEST_CASE("a signal reaches its handler on the loop, the last one set") {
   Loop loop;
   int first = 0, second = 0;
@@ -242,6 +267,9 @@ TEST_CASE("a reactor may end with work, names, tasks, timers and signals under w
     for (int i = 0; i < 10; ++i)
       loop.reactor->work([token] {}, [&called, token] { called = true; });
     loop.reactor->resolve("localhost", 1, [&called, token](Resolved) { called = true; });
+    loop.reactor->reverse({Address::Family::Inet, "127.0.0.1", 1},
+                          [&called, token](ReverseResolved) { called = true; });
+    loop.reactor->reverse({}, [&called, token](ReverseResolved) { called = true; });
     loop.reactor->defer([&called, token] { called = true; });
     loop.reactor->on_signal(SIGUSR2, [token] {});
     loop.reactor->set_timer(monotonic_now() + milliseconds(1));

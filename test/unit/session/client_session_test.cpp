@@ -221,6 +221,53 @@ TEST_CASE("a refusal comes at once, with its own words") {
   CHECK(error_in(machine.said()) == "28000 login rejected");
 }
 
+TEST_CASE("what nobody has decided is refused") {
+  for (auto proof : {LoginPlan::Proof::Rules, LoginPlan::Proof::Peer}) {
+    Machine machine;
+    machine.feed(startup_packet({{"user", "bob"}}));
+    CHECK(machine.session.begin(machine.plan(proof, auth::Method::Plain, "x"), kKeyring,
+                                machine.settings) == Want::Close);
+    CHECK(error_in(machine.said()) == "28000 bouncer config error");
+  }
+}
+
+TEST_CASE("a password that LDAP or PAM judges: only their yes lets in, only when they were asked") {
+  for (auto method : {auth::RuleMethod::Ldap, auth::RuleMethod::Pam}) {
+    auto ask = [&](Machine& machine) {
+      machine.feed(startup_packet({{"user", "bob"}}));
+      auto plan = machine.plan(LoginPlan::Proof::External, auth::Method::Scram, "<missing>");
+      auto grant = std::make_shared<auth::Grant>();
+      grant->method = method;
+      plan.grant = grant;
+      CHECK(machine.session.begin(std::move(plan), kKeyring, machine.settings) == Want::Bytes);
+      auto said = machine.said();
+      REQUIRE(said.size() == 1);
+      CHECK(said[0].body == big_endian(3));
+      CHECK_FALSE(machine.session.checking());
+      CHECK(machine.session.checked(base::Done{}) == Want::Bytes);  // nobody was asked yet
+    };
+    Machine right;
+    ask(right);
+    CHECK(right.feed(message('p', z("pencil")), 1) == Want::Check);
+    CHECK(right.session.checking());
+    CHECK(right.session.password_to_check().view() == "pencil");
+    CHECK(right.feed(message('p', z("again"))) == Want::Bytes);  // waits
+    CHECK(right.session.checked(base::Done{}) == Want::Welcome);
+    CHECK(right.session.typed_password().view() == "pencil");
+
+    Machine wrong;
+    ask(wrong);
+    CHECK(wrong.feed(message('p', z("pencil"))) == Want::Check);
+    CHECK(wrong.session.checked(base::Error{"28P01", "LDAP: because"}) == Want::Close);
+    CHECK(error_in(wrong.said()) == (method == auth::RuleMethod::Ldap
+                                         ? "28P01 LDAP authentication failed"
+                                         : "28P01 PAM authentication failed"));
+    CHECK(wrong.session.close_reason() == "LDAP: because");
+    CHECK(wrong.session.checked(base::Done{}) == Want::Bytes);
+    CHECK(wrong.session.state() == State::Closed);
+  }
+}
+
 TEST_CASE("during authentication only a password message of bounded size or Terminate is taken") {
   auto at_auth = [](Machine& machine) {
     machine.feed(startup_packet({{"user", "bob"}}));

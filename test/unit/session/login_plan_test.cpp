@@ -101,11 +101,113 @@ TEST_CASE("auth_type plain, md5 and scram-sha-256 ask for their method; md5 give
   }
 }
 
-TEST_CASE("auth types that are not built refuse everybody") {
+TEST_CASE("hba, cert, ldap and pam leave the decision to the rules") {
   for (AuthType type : {AuthType::Cert, AuthType::Hba, AuthType::Ldap, AuthType::Pam}) {
-    CHECK(refused(small(type), login("bob", "shop")) == "28000 bouncer config error");
-    CHECK(refused(small(type), login("ada", "pgbouncer")) == "28000 bouncer config error");
+    for (const char* database : {"shop", "nowhere"}) {
+      CHECK(plan(small(type), login("bob", database))->proof == Proof::Rules);
+      CHECK(plan(small(type), login("eve", database))->proof == Proof::Rules);
+    }
+    CHECK(plan(small(type), login("ada", "pgbouncer"))->proof == Proof::Rules);
+    CHECK(refused(small(type), login("bob", "pgbouncer")) == "28000 not allowed");
   }
+}
+
+TEST_CASE("ldap and pam know no auth_query") {
+  for (AuthType type : {AuthType::Ldap, AuthType::Pam}) {
+    auto config = small(type);
+    config.settings.auth_user = "asker";
+    CHECK(refused(config, login("bob", "shop")) == "28000 bouncer config error");
+    config.settings.auth_user.clear();
+    auto entry = std::make_shared<config::Database>(*config.databases["shop"]);
+    entry->auth_user = "asker";
+    config.databases["shop"] = entry;
+    CHECK(refused(config, login("bob", "shop")) == "28000 bouncer config error");
+    CHECK(refused(config, login("bob", "forced")) == "");
+  }
+}
+
+namespace {
+
+// The plan of a login under hba after the rules said `method`; a grant of a local line.
+LoginPlan decided(auth::RuleMethod method, std::string user, auth::Origin origin = {},
+                  auth::Grant grant = {}) {
+  auto config = small(AuthType::Hba);
+  LoginPlan made = *plan(config, login(user, "shop"));
+  grant.method = method;
+  origin.user = user;
+  plan_verdict(config, {auth::Verdict::Kind::Use, std::make_shared<auth::Grant>(grant)}, origin,
+               made);
+  return made;
+}
+std::string text(const LoginPlan& plan) {
+  return plan.proof == Proof::Refuse ? plan.refusal.code + " " + plan.refusal.text : "";
+}
+
+}  // namespace
+
+TEST_CASE("no rule, no login; reject rejects") {
+  auto config = small(AuthType::Hba);
+  for (auto kind : {auth::Verdict::Kind::NoRule, auth::Verdict::Kind::NeedsHostName,
+                    auth::Verdict::Kind::Use}) {
+    LoginPlan made = *plan(config, login("bob", "shop"));
+    plan_verdict(config, {kind, nullptr}, {}, made);
+    CHECK(text(made) == "28000 no authentication method is found");
+  }
+  CHECK(text(decided(auth::RuleMethod::Reject, "bob")) == "28000 login rejected");
+}
+
+TEST_CASE("each method of a rule is a proof of its own") {
+  using auth::RuleMethod;
+  CHECK(decided(RuleMethod::Trust, "bob").proof == Proof::None);
+  CHECK(text(decided(RuleMethod::Trust, "eve")) == "28000 \"trust\" authentication failed");
+  CHECK(decided(RuleMethod::Password, "bob").method == auth::Method::Plain);
+  CHECK(decided(RuleMethod::Md5, "bob").method == auth::Method::Md5);
+  CHECK(decided(RuleMethod::Md5, "sam").method == auth::Method::Scram);
+  CHECK(decided(RuleMethod::Scram, "bob").method == auth::Method::Scram);
+  for (auto method : {RuleMethod::Password, RuleMethod::Md5, RuleMethod::Scram}) {
+    CHECK(decided(method, "bob").proof == Proof::Exchange);
+    CHECK(decided(method, "eve").proof == Proof::Exchange);  // mock
+  }
+  for (auto method : {RuleMethod::Ldap, RuleMethod::Pam}) {
+    CHECK(decided(method, "bob").proof == Proof::External);
+    CHECK(decided(method, "eve").proof == Proof::External);  // the directory knows them
+  }
+}
+
+TEST_CASE("peer: a known user whom the map allows, over a unix socket") {
+  auth::Origin origin;
+  CHECK(text(decided(auth::RuleMethod::Peer, "bob", origin)) == "28000 unix socket login rejected");
+  origin.is_unix = true;
+  CHECK(text(decided(auth::RuleMethod::Peer, "eve", origin)) == "28000 unix socket login rejected");
+  LoginPlan made = decided(auth::RuleMethod::Peer, "bob", origin);
+  CHECK(made.proof == Proof::Peer);
+  plan_peer("bob", made);
+  CHECK(made.proof == Proof::None);
+  for (const char* system : {"", "eve", "Bob", "bob "}) {
+    LoginPlan other = decided(auth::RuleMethod::Peer, "bob", origin);
+    plan_peer(system, other);
+    CHECK(text(other) == "28000 unix socket login rejected");
+  }
+  LoginPlan refused_before = decided(auth::RuleMethod::Reject, "bob", origin);
+  plan_peer("bob", refused_before);
+  CHECK(text(refused_before) == "28000 login rejected");
+}
+
+TEST_CASE("cert: the verified certificate of a known user") {
+  auth::Origin origin;
+  origin.tls = origin.certificate = true;
+  origin.common_name = "bob";
+  CHECK(decided(auth::RuleMethod::Cert, "bob", origin).proof == Proof::None);
+  auto failed = "28000 certificate authentication failed";
+  CHECK(text(decided(auth::RuleMethod::Cert, "ada", origin)) == failed);
+  origin.common_name = "eve";
+  CHECK(text(decided(auth::RuleMethod::Cert, "eve", origin)) == failed);  // not known here
+  origin.common_name = "bob";
+  origin.certificate = false;
+  CHECK(text(decided(auth::RuleMethod::Cert, "bob", origin)) == failed);
+  auth::Grant grant;
+  grant.client_cert = auth::Grant::ClientCert::VerifyCa;
+  CHECK(text(decided(auth::RuleMethod::Trust, "bob", origin, grant)) == failed);
 }
 
 TEST_CASE("unknown users and databases get a whole exchange, which nothing passes") {

@@ -45,6 +45,16 @@ auth::Origin WorkerImpl::origin_of(Client& client) const {
   const LoginPlan& plan = client.session.plan();
   origin.database = plan.database_name;
   origin.user = plan.user;
+  switch (plan.replication) {
+    case session::Replication::None:
+      break;
+    case session::Replication::Physical:
+      origin.replication = auth::Origin::Replication::Physical;
+      break;
+    case session::Replication::Logical:
+      origin.replication = auth::Origin::Replication::Logical;
+      break;
+  }
   origin.is_unix = client.peer.family == net::Address::Family::Unix;
   if (!origin.is_unix) origin.address = client.peer.host;
   net::TlsStatus tls = client.transport->tls();

@@ -28,7 +28,8 @@ PoolerConfig with(const Rules& rules) {
                        {"auth_hba_file", rules.hba},
                        {"listen_addr", "127.0.0.1, ::1"},
                        {"client_login_timeout", "20"}},
-          .databases = {entry("db", primary(), "postgres"), entry("shop", primary(), "shop")},
+          .databases = {entry("db", primary(), "postgres"), entry("shop", primary(), "shop"),
+                        entry("replication", primary(), "postgres")},
           .userlist = {{"alice", "a-secret"}, {"bob", "b-secret"}, {"admin", "admin-password"}}};
 }
 
@@ -158,6 +159,24 @@ TEST_CASE("SET of the rules' file is judged like a reload") {
   pooler.console("SET auth_hba_file = '" + other.hba + "'");
   in(at(pooler, "127.0.0.1", "db", "bob"));
   out(at(pooler, "127.0.0.1", "db", "alice"), kNone);
+}
+
+TEST_CASE("a physical replication connection fits the word replication only, a logical one its database") {
+  if (on_pgbouncer()) return;
+  primary().create_role("alice");
+  Rules rules("host replication alice all trust\nhost db bob all trust\nhost db alice all reject\n");
+  Pooler pooler(with(rules));
+  auto walsender = [&](const char* user, const char* kind) {
+    return at(pooler, "127.0.0.1", "db", user) + " replication=" + kind;
+  };
+  auto enters = [](const std::string& conninfo) {
+    CAPTURE(conninfo);
+    CHECK_NOTHROW(CHECK(Client(conninfo).exec("IDENTIFY_SYSTEM").rows() == 1));
+  };
+  enters(walsender("alice", "true"));
+  out(walsender("bob", "true"), kNone);  // `db`, and `all`, do not mean it
+  enters(walsender("bob", "database"));
+  out(walsender("alice", "database"), kRejected);
 }
 
 TEST_CASE("a host name is believed when it leads back to the address") {

@@ -221,7 +221,7 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
     std::size_t size = kHeaderSize + header.body;
     std::string_view seen = chunk.substr(at, size);
     bool whole = seen.size() == size;
-    bool look = !f.owed.skipping() && !f.owed.copy_in();
+    bool look = !f.owed.skipping() && !f.owed.reading_copy();
     bool hold = false;
     if (look && !f.owed.quiet() && f.max_prepared > 0) {
       std::string_view name = statement_named(header.type, seen);

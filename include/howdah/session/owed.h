@@ -115,6 +115,8 @@ class Owed {
   // A ReadyForQuery may come that is not counted: to be handed on only after a Query of our own.
   bool doubtful() const { return doubts_ > 0; }
   bool copy_in() const { return copy_in_; }
+  // The server reads copy data, and the end of it has not been sent.
+  bool reading_copy() const { return copy_in_ && copy_ends_ == 0; }
   bool open_batch() const { return open_batch_; }
   // An error has been seen, its Sync has not been sent: the server ignores whatever comes before it.
   bool skipping() const { return skipping_; }

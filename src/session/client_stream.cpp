@@ -94,13 +94,14 @@ bool is_client_message(char type) {
 
 const route::Facts& FactsCache::everything() {
   using namespace route;
-  static const Facts kEverything{kSettings | kPins | kHidden | kDdl, {}, {}, false};
+  static const Facts kEverything{
+      kSettings | kUnknownSetting | kPins | kHidden | kDdl, {}, {}, false};
   return kEverything;
 }
 
 const route::Facts& FactsCache::of(std::string_view sql) {
   static const route::Facts kNone;
-  if (sql.size() > kMaxText) return everything();
+  if (!readable_ || sql.size() > kMaxText) return everything();
   if (route::surely_plain(sql)) return kNone;
   if (sql.size() > kMaxKept) return long_one_ = route::facts(sql);
   if (slots_.empty()) slots_.resize(kSlots);
@@ -143,14 +144,18 @@ ClientStream::Head ClientStream::read_head(std::string_view bytes, std::uint32_t
   return Head::Ok;
 }
 
+std::size_t ClientStream::take_body(std::size_t available) {
+  std::size_t part = std::min<std::size_t>(body_left_, available);
+  body_left_ -= static_cast<std::uint32_t>(part);
+  return part;
+}
+
 ClientStream::Taken ClientStream::forward(std::string_view chunk, std::uint32_t max_packet,
                                           Owed& owed) {
   std::size_t at = 0;
   while (at < chunk.size()) {
     if (body_left_ > 0) {
-      std::size_t part = std::min<std::size_t>(body_left_, chunk.size() - at);
-      at += part;
-      body_left_ -= static_cast<std::uint32_t>(part);
+      at += take_body(chunk.size() - at);
       continue;
     }
     wire::Header header;
@@ -175,9 +180,7 @@ std::size_t ClientStream::drop_late_copy(std::string_view chunk, std::uint32_t m
   std::size_t at = 0;
   while (at < chunk.size()) {
     if (body_left_ > 0) {
-      std::size_t part = std::min<std::size_t>(body_left_, chunk.size() - at);
-      at += part;
-      body_left_ -= static_cast<std::uint32_t>(part);
+      at += take_body(chunk.size() - at);
       continue;
     }
     wire::Header header;
@@ -198,10 +201,9 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
   needs_ = 0;
   while (at < chunk.size()) {
     if (body_left_ > 0) {
-      std::size_t part = std::min<std::size_t>(body_left_, chunk.size() - at);
+      std::size_t part = take_body(chunk.size() - at);
       f.to_server.view(chunk.substr(at, part));
       at += part;
-      body_left_ -= static_cast<std::uint32_t>(part);
       continue;
     }
     wire::Header header{};

@@ -1,8 +1,6 @@
 // Tracked parameters; see the header.
 #include "howdah/session/parameters.h"
 
-#include <functional>
-
 #include "howdah/base/text.h"
 
 namespace howdah::session {
@@ -52,23 +50,10 @@ std::string as_reported(std::string_view given, std::string_view default_value) 
   return std::string(given);
 }
 
-namespace {
-// Mixed well, because the hashes are summed: "on" here and "off" there must not give the same sum
-// as "off" here and "on" there.
-std::uint64_t hash_of(std::size_t index, const std::string& value) {
-  std::uint64_t mixed = std::hash<std::string>{}(value) + (index + 1) * 0x9e3779b97f4a7c15u;
-  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
-  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-  return mixed ^ (mixed >> 31);
-}
-}  // namespace
-
 void Parameters::set(std::size_t index, std::string_view value) {
   Value& slot = values_[index];
-  if (slot.given) fingerprint_ -= hash_of(index, slot.text);
   slot.text.assign(value);
   slot.given = true;
-  fingerprint_ += hash_of(index, slot.text);
 }
 
 void Parameters::fill_from(const Parameters& defaults) {
@@ -77,7 +62,7 @@ void Parameters::fill_from(const Parameters& defaults) {
   }
 }
 
-bool Parameters::satisfies_slowly(const Parameters& wanted) const {
+bool Parameters::satisfies(const Parameters& wanted) const {
   for (std::size_t i = 0; i < values_.size(); ++i) {
     if (!wanted.values_[i].given) continue;
     if (!values_[i].given || values_[i].text != wanted.values_[i].text) return false;

@@ -13,6 +13,7 @@
 #include "howdah/base/buffer.h"
 #include "howdah/base/deadline_heap.h"
 #include "howdah/base/list.h"
+#include "howdah/base/text.h"
 #include "howdah/config/config.h"
 #include "howdah/metrics/counters.h"
 #include "howdah/net/transport.h"
@@ -152,6 +153,7 @@ class Server final : public net::TransportUser {
   bool tls_refused = false;  // TLS did not work out and will not by itself
   // What is set in its session beyond its own defaults, and what will be when SetParameters is done.
   session::StateRef state, next_state;
+  bool strays = false;   // texts that nobody understood may have prepared statements by their own names
   bool hidden = false;   // a client did what may leave something behind that nobody can ask for
   bool unread = false;   // a client may have left something, and nobody has asked yet
   // Parameters that follow by report and were set in this session, a bit each.
@@ -211,6 +213,19 @@ struct PeerQueue {
   std::size_t jobs = 0;
   std::deque<PeerCancel> waiting;  // for one of the jobs to end
 };
+
+inline ClientState& state_of(Client& client) {
+  if (!client.state) client.state = std::make_unique<ClientState>();
+  return *client.state;
+}
+
+// True for a parameter that servers report by themselves.
+inline bool reports(const Welcome& welcome, std::string_view name) {
+  for (const auto& pair : welcome) {
+    if (base::iequal(pair.first, name)) return true;
+  }
+  return false;
+}
 
 // What this worker keeps about one pool.
 struct PoolView {

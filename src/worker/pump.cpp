@@ -31,6 +31,7 @@ std::uint64_t micros(TimePoint from, TimePoint to) {
 // were dealt with.
 std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
   session::LocalRequest local;
+  facts_.set_readable(readable(client));
   const auto& settings = config_->settings;
   if (follows(*client.pool) && settings.max_prepared_statements > 0) {
     local = session::find_local(bytes, settings.max_packet_size, client.statements,
@@ -202,6 +203,14 @@ session::ServerStream::Sides WorkerImpl::sides(Client& client, Server& server) {
           &to_client_};
 }
 
+// Client encodings with ASCII bytes inside a character, and backslashes that escape, hide what a text says.
+bool WorkerImpl::readable(Client& client) const {
+  const session::Parameters& values = client.session.parameters();
+  const std::string* encoding = values.get(session::TrackedNames::kClientEncoding);
+  const std::string* strings = values.get(session::TrackedNames::kStandardStrings);
+  return route::readable(encoding ? *encoding : "UTF8", strings ? *strings : "on");
+}
+
 std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes) {
   Server& server = *client.server;
   session::ServerSession& session = *server.session;
@@ -212,6 +221,7 @@ std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes
   to_client_.clear();
   ClientStream::Taken taken;
   if (follows(*server.pool)) {
+    facts_.set_readable(readable(client));
     session::Following f{owed,
                          client.statements,
                          client.id,

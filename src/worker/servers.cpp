@@ -229,7 +229,9 @@ void WorkerImpl::free_server(Server& server) {
     run_query(server, Purpose::Reset, reset ? settings.server_reset_query : "");
   } else if (server.hidden || server.unread) {
     move(server, ServerList::Tested);
-    run_query(server, Purpose::Clean, session::kCleanSql);
+    std::string sql(session::kCleanSql);
+    if (std::exchange(server.strays, false)) sql += ";DEALLOCATE ALL";
+    run_query(server, Purpose::Clean, sql);
   } else {
     checkin(server);
   }

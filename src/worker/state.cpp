@@ -49,11 +49,6 @@ std::vector<std::string>& set_now(Client& client) {
 }
 void clear_touched(Client& client) { client.session.stream().clear_touched(); }
 
-ClientState& state_of(Client& client) {
-  if (!client.state) client.state = std::make_unique<ClientState>();
-  return *client.state;
-}
-
 std::vector<std::string> custom_names(Client& client, const Server& server) {
   std::vector<std::string> names = set_now(client);
   auto add = [&](const StateRef& state) {
@@ -67,18 +62,6 @@ std::vector<std::string> custom_names(Client& client, const Server& server) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
-}
-
-bool reports(const Welcome& welcome, std::string_view name) {
-  return std::any_of(welcome.begin(), welcome.end(),
-                     [&](const auto& pair) { return base::iequal(pair.first, name); });
-}
-
-const std::string* reported(const Welcome& welcome, std::string_view name) {
-  for (const auto& [key, value] : welcome) {
-    if (base::iequal(key, name)) return &value;
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -107,6 +90,7 @@ bool WorkerImpl::after_transaction(Client& client, Server& server) {
   std::uint16_t touch = touched(client);
   if (touch == 0 && !client.state) return false;
   if (touch & route::kHidden) server.hidden = true;
+  if ((touch & kAll) == kAll) server.strays = true;
   if ((touch & kAsks) == 0) {
     clear_touched(client);
     if (!pinned(client)) return false;
@@ -128,6 +112,7 @@ bool WorkerImpl::after_transaction(Client& client, Server& server) {
 void WorkerImpl::leaves_behind(const Client& client, Server& server) {
   if (!server.pool->follows) return;
   std::uint16_t touch = touched(client);
+  if ((touch & kAll) == kAll) server.strays = true;
   if (pinned(client) || (touch & (kAsks | route::kHidden)) != 0) server.unread = true;
 }
 
@@ -441,89 +426,6 @@ void WorkerImpl::cleaned(Server& server) {
   Client& client = *server.client;
   prepare(client, server);
   if (client.session.state() == ClientSession::State::Linked) resume_client(client);
-}
-
-// --- Login --------------------------------------------------------------------------------------------
-
-// Sorts the start-up values of a client whose pool has a welcome. True: servers of the pool are known
-// to accept all of them, and how they report them; else a server must be asked.
-bool WorkerImpl::settle_login(Client& client, const Welcome& welcome) {
-  if (!client.pool->follows) return true;
-  const auto& plan = client.session.plan().parameters;
-  StateRef first = shared_.first_states.find(client.pool->id);
-  if (plan.empty() && !first) {
-    if (auto index = shared_.names->find("application_name"); !client.session.parameters().get(*index))
-      return true;
-  }
-  session::Settings start;
-  if (first) start = first->copy();
-  session::Parameters parameters(shared_.names->size());
-  std::vector<ClientState::Given> given;
-  bool known = true;
-  auto give = [&](std::size_t index, std::string_view value) {
-    parameters.set(index, value);
-    std::erase_if(given, [&](const auto& each) { return each.index == index; });
-    given.push_back({index, std::string(value), std::string(value)});
-  };
-  auto application_name = *shared_.names->find("application_name");
-  for (const auto& [name, value] : plan) {
-    auto index = shared_.names->find(name);
-    if (index == application_name) continue;
-    auto accepted = shared_.accepted.find(client.pool->id, name, value);
-    known = known && accepted;
-    if (index && reports(welcome, name)) {
-      give(*index, accepted ? *accepted : value);
-    } else {
-      start[base::lower(name)] = value;
-    }
-  }
-  if (const std::string* name = client.session.parameters().get(application_name)) {
-    const std::string* version = reported(welcome, "server_version");
-    give(application_name, session::clean_name(*name, version ? *version : ""));
-  }
-  client.session.set_parameters(std::move(parameters));
-  if (start.empty() && given.empty()) {
-    client.state = nullptr;
-    return known;
-  }
-  ClientState& state = state_of(client);
-  state.start = state.wanted = start.empty() ? nullptr : session::SessionState::make(start);
-  if (first && session::same(first, state.start)) state.start = state.wanted = first;
-  state.given = std::move(given);
-  return known;
-}
-
-// A server has taken the start-up values that no one had before.
-void WorkerImpl::login_values_accepted(Client& client, Server& server) {
-  const session::Parameters& parameters = client.session.parameters();
-  for (const auto& [name, value] : client.session.plan().parameters) {
-    auto index = shared_.names->find(name);
-    const std::string* canonical = index ? parameters.get(*index) : nullptr;
-    shared_.accepted.keep(server.pool_id, name, value, canonical ? *canonical : value);
-  }
-  if (client.state) {
-    for (ClientState::Given& given : client.state->given) {
-      given.start = given.last = *parameters.get(given.index);
-    }
-  }
-  part(client, server);
-  auto welcome = server.pool->welcome ? server.pool->welcome : server.welcome;
-  finish_welcome(client, *welcome);
-  free_server(server);
-}
-
-// connect_query may have set something: that is where its clients' sessions begin.
-void WorkerImpl::first_state(Server& server) {
-  if (!server.pool->follows || !server.session->clean()) {
-    server_usable(server);
-    return;
-  }
-  session::HarvestAsk ask;
-  ask.pins = false;
-  server.session->run_for_rows(Purpose::Harvest, session::harvest_sql(ask));
-  server.step_start = now();
-  arm(server.deadline, server_due(server));
-  flush_server(server);
 }
 
 }  // namespace howdah::worker

@@ -5,6 +5,7 @@
 //   open_server.cpp  connect, login      pump.cpp      checkout, link, relay
 //   servers.cpp  servers, own queries    admission.cpp rules, peer, LDAP, PAM
 //   secure.cpp   where TLS begins
+//   login_state.cpp  where sessions begin
 //   cancel.cpp   cancel requests         report.cpp    rows for SHOW
 //   reclaim.cpp  servers of clients that vanished
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
@@ -165,6 +166,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::size_t relay_from_client(Client& client, std::string_view bytes);
   std::size_t relay_from_server(Server& server, std::string_view bytes);
   bool follows(const PoolView& pool) const;
+  bool readable(Client& client) const;
   session::ServerStream::Sides sides(Client& client, Server& server);
   void send_to_server(Server& server, std::span<const std::string_view> pieces);
   static void append_rest(base::Buffer& out, std::span<const std::string_view> pieces,

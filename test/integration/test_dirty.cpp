@@ -95,3 +95,30 @@ TEST_CASE("a hot standby is cleaned, too" * doctest::skip(on_pgbouncer())) {
   }
   CHECK(other.value("select pg_backend_pid()") == server);
 }
+
+// With standard_conforming_strings = off a backslash escapes the quote, and what a reader with it on takes
+// for the inside of a string is run.
+TEST_CASE("what hides in texts that the pooler cannot read reaches nobody else" *
+          doctest::skip(on_pgbouncer())) {
+  primary().create_database("dirty");
+  Pooler pooler({.settings = {{"pool_mode", "transaction"}, {"default_pool_size", "1"}},
+                 .databases = {entry("db", primary(), "dirty")}});
+  Client client = pooler.connect("db"), other = pooler.connect("db");
+  std::string server = client.value("select pg_backend_pid()");
+  std::string before = other.value(kSeen);
+  client.exec("set standard_conforming_strings = off; set escape_string_warning = off");
+  for (const char* sql :
+       {R"(select '\''; prepare stray as select 42; select ' --')",
+        R"(select '\''; set work_mem = '9MB'; select ' --')",
+        R"(select '\''; set role pg_monitor; select ' --')",
+        R"(select '\''; create temp table stray (i int); drop table stray; select ' --')",
+        R"(select '\''; select pg_advisory_lock(7); select pg_advisory_unlock(7); select ' --')"}) {
+    CAPTURE(sql);
+    client.exec(sql);
+    Result stray = other.attempt("execute stray");
+    REQUIRE(stray.failed());
+    CHECK(stray.error().code == "26000");
+    CHECK(other.value(kSeen) == before);
+  }
+  CHECK(other.value("select pg_backend_pid()") == server);
+}

@@ -168,10 +168,11 @@ TEST_CASE("a storm of SCRAM logins does not stall queries in flight") {
   Client quick = pooler.connect("db", "u", "password=right");
   std::atomic<bool> over{false};
   std::vector<std::thread> storm;
-  std::atomic<int> in{0}, failed{0};
+  std::atomic<int> in{0}, failed{0}, asked{0};
   for (int t = 0; t < 4; ++t) {
     storm.emplace_back([&] {
-      while (in.fetch_add(1) < logins) {
+      // It goes on until enough queries have met it.
+      while (in.fetch_add(1) < logins || asked < 200) {
         try {
           Client one(pooler.conninfo("db", "u", "password=right"));
         } catch (const std::exception&) {
@@ -181,20 +182,33 @@ TEST_CASE("a storm of SCRAM logins does not stall queries in flight") {
       over = true;
     });
   }
-  std::vector<long> times;
-  while (!over) {
+  // The same query straight to PostgreSQL, in turn: what the machine's other work does to both.
+  Client direct = primary().connect("postgres");
+  std::vector<long> times, without;
+  auto ask = [](Client& client, std::vector<long>& into) {
     auto start = Clock::now();
-    CHECK(quick.value("select 1") == "1");
-    times.push_back(
+    CHECK(client.value("select 1") == "1");
+    into.push_back(
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count());
+  };
+  while (!over) {
+    ask(quick, times);
+    ask(direct, without);
+    ++asked;
   }
   for (auto& thread : storm) thread.join();
   CHECK(failed == 0);
-  REQUIRE(times.size() > 20);
+  REQUIRE(times.size() >= 200);
   std::sort(times.begin(), times.end());
-  // The median stays what a query takes; the tail has the machine's other work in it.
-  long most = times[times.size() * 99 / 100];
+  std::sort(without.begin(), without.end());
+  // On a machine that other tests share, the last hundredth is theirs: make check judges the tenth.
+  auto tail = [](const std::vector<long>& of) {
+    return of[full_run() ? of.size() * 99 / 100 : of.size() * 9 / 10];
+  };
+  long most = tail(times), base = tail(without);
   MESSAGE("queries: " << times.size() << ", median " << times[times.size() / 2]
-                      << " us, 99 %: " << most << " us, longest " << times.back() << " us");
-  CHECK(most < (full_run() ? 10000 : 500000));
+                      << " us, tail " << most << " us, longest " << times.back()
+                      << " us; straight to PostgreSQL the tail is " << base << " us");
+  // Through the pooler two more processes have to be scheduled.
+  CHECK(most < (full_run() ? 10000 : 3 * base + 50000));
 }

@@ -3,7 +3,8 @@
 //
 // Which ones is fixed for the life of the process: the six standard ones and
 // track_extra_parameters. Names compare case-insensitively; a value that was never given is not
-// applied. A fingerprint of all values makes "nothing differs" one compare on the hot path.
+// applied. Values are compared, not hashed: a client chooses them, and one that found two of equal hash
+// would run with another's.
 // Thread: TrackedNames is immutable and shared; Parameters belong to their session.
 #pragma once
 
@@ -18,6 +19,8 @@ namespace howdah::session {
 
 class TrackedNames {
  public:
+  // Places of two that are always there.
+  static constexpr std::size_t kClientEncoding = 0, kStandardStrings = 3;
   explicit TrackedNames(const std::vector<std::string>& extra);
   std::size_t size() const { return names_.size(); }
   const std::string& name(std::size_t index) const { return names_[index]; }
@@ -46,9 +49,7 @@ class Parameters {
   // Fills what is not given from `defaults`.
   void fill_from(const Parameters& defaults);
   // True when every given value of `wanted` is in place here.
-  bool satisfies(const Parameters& wanted) const {
-    return fingerprint_ == wanted.fingerprint_ || satisfies_slowly(wanted);
-  }
+  bool satisfies(const Parameters& wanted) const;
   // `SET a = '...'; SET b = '...'` for what `wanted` has and this has not; empty = nothing.
   std::string changes_to(const Parameters& wanted, const TrackedNames& names) const;
 
@@ -57,9 +58,7 @@ class Parameters {
     std::string text;
     bool given = false;
   };
-  bool satisfies_slowly(const Parameters& wanted) const;
   std::vector<Value> values_;
-  std::uint64_t fingerprint_ = 0;  // sum of the hashes of (index, value)
 };
 
 }  // namespace howdah::session

@@ -37,12 +37,15 @@ inline constexpr std::size_t kMaxText = 1024 * 1024;
 class FactsCache {
  public:
   const route::Facts& of(std::string_view sql);
+  // Whether the texts to come can be read at all: route::readable(), of the client they come from.
+  void set_readable(bool readable) { readable_ = readable; }
   // Those of a text that nobody has looked into.
   static const route::Facts& everything();
   // Keeps a statement known for a while that nobody else refers to (prepare_unnamed).
   void keep(StatementRef statement);
 
  private:
+  bool readable_ = true;
   static constexpr std::size_t kSlots = 256, kMaxKept = 4096;
   std::vector<StatementRef> recent_;
   struct Slot {
@@ -114,6 +117,7 @@ class ClientStream {
 
  private:
   enum class Head { Incomplete, Ok, Terminate, Violation };
+  std::size_t take_body(std::size_t available);
   Head read_head(std::string_view bytes, std::uint32_t max_packet, wire::Header& header);
   void touch(const route::Facts& facts);
   void touch(const Statement& statement);

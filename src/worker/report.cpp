@@ -55,6 +55,7 @@ admin::SocketRow WorkerImpl::row(const Client& client) const {
   row.type = 'C';
   row.user = client.user;
   row.database = client.database;
+  row.prepared_statements = static_cast<std::int64_t>(client.statements.size());
   const char* state = "idle";
   bool waits = client.session.state() == ClientSession::State::Waiting;
   if (client.cancel_request) {
@@ -94,6 +95,9 @@ admin::SocketRow WorkerImpl::row(const Server& server) const {
   row.type = 'S';
   row.user = server.pool->user;
   row.database = server.pool->entry->name;
+  if (server.session) {
+    row.prepared_statements = static_cast<std::int64_t>(server.session->statements().size());
+  }
   switch (server.in_list) {
     case ServerList::Login:
     case ServerList::Count:

@@ -471,3 +471,20 @@ TEST_CASE(
                      3) == "1EZ2TDCEZ12TDCZ");
   });
 }
+
+TEST_CASE("SHOW CLIENTS and SHOW SERVERS count what is prepared: names here, statements there" *
+          doctest::skip(on_pgbouncer())) {
+  primary().create_database("drivers");
+  Pooler pooler({.settings = {{"pool_mode", "transaction"}, {"default_pool_size", "1"}},
+                 .databases = {entry("db", primary(), "drivers")}});
+  RawClient client = pooler.raw("db");
+  client.send(parse("one", "select 1") + parse("same", "select 1") + parse("two", "select 2") +
+              msg::sync());
+  client.until('Z');
+  CHECK(pooler.show("CLIENTS", {{"database", "db"}})["prepared_statements"] == "3");
+  CHECK(pooler.show("SERVERS", {{"database", "db"}})["prepared_statements"] == "2");
+  client.send(msg::close('S', "one") + msg::sync());
+  client.until('Z');
+  CHECK(pooler.show("CLIENTS", {{"database", "db"}})["prepared_statements"] == "2");
+  CHECK(pooler.show("SERVERS", {{"database", "db"}})["prepared_statements"] == "2");
+}

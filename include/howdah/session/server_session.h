@@ -99,6 +99,7 @@ class ServerSession {
   const Owed& owed() const { return owed_; }
   Parameters& parameters() { return parameters_; }
   ServerStatements& statements() { return statements_; }
+  const ServerStatements& statements() const { return statements_; }
   const TrackedNames& names() const { return *names_; }
   // Nothing owed, not in a transaction, at a message boundary: may be handed on.
   bool clean() const {

@@ -100,7 +100,8 @@ class FakeClient final : public PeerUser {
   bool cancelled_ = false, acting_ = false, holding_ = false;
   bool begged_ = false;             // began a transaction where there are none
   std::unique_ptr<Canceller> canceller_;
-  std::uint64_t sequence_ = 0, token_ = 1;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t round_ = 0;         // counts what was answered: a late cancel knows it is late
   TimePoint progress_{};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

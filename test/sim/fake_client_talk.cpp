@@ -36,6 +36,7 @@ void FakeClient::think() {
 
 void FakeClient::answered() {
   ++around_.totals.answers;
+  ++round_;
   // A cancel that is still under way may hit the next statement: libpq's users wait for its end.
   if (canceller_ && !canceller_->done) {
     later(milliseconds(1), [this] {
@@ -191,9 +192,10 @@ void FakeClient::talk_sleep() {
   if (!random_.chance(50) || engine_.tx() == 'E') return;
   // At any time, or about when the statement ends: then it may come too late.
   std::int64_t least = random_.chance(50) ? 0 : std::max<std::int64_t>(rest - 5, 0) * 1000;
-  later(microseconds(random_.between(least, least + (least ? 5'000 : 80'000))), [this, the_mark] {
+  std::int64_t most = least + (least ? 5'000 : 80'000);
+  later(microseconds(random_.between(least, most)), [this, the_mark, round = round_] {
     if (state_ != State::Talk || expected_.empty() || cancelled_) return;
-    if (the_mark != cat("c", id_, ".", sequence_)) return;  // it has long been answered
+    if (round != round_) return;  // it has long been answered
     ++around_.totals.cancels;
     cancelled_ = true;
     sleeping_mark_ = the_mark;

@@ -150,7 +150,7 @@ bool Engine::run(std::string_view statement, Messages& out, bool describe) {
     bool name = words.size() > 1 && words[1] == "application_name" && from < to;
     if (name) set_name(std::string(statement.substr(from + 1, to - from - 1)), out);
     out.push_back(complete("SET"));
-  } else if (verb == "RESET" || verb == "CLOSE" || verb == "UNLISTEN") {
+  } else if (verb == "RESET" || verb == "CLOSE" || verb == "UNLISTEN" || verb == "DEALLOCATE") {
     if (mark == "ALL" && verb == "RESET") set_name(default_name_, out);
     out.push_back(complete(verb));
   } else if (verb == "SHOW") {

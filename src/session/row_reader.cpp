@@ -2,12 +2,23 @@
 #include "howdah/session/row_reader.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "howdah/base/secret.h"
 #include "howdah/wire/message.h"
 
 namespace howdah::session {
 
 using wire::kHeaderSize;
+
+RowReader::~RowReader() {
+  base::wipe(held_.data(), held_.size());
+  for (Row& row : rows_) {
+    for (auto& value : row) {
+      if (value) base::wipe(value->data(), value->size());
+    }
+  }
+}
 
 void RowReader::take(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -29,8 +40,8 @@ void RowReader::take(std::string_view bytes) {
       overflowed_ = true;
       return;
     }
-    bool wanted =
-        header.type == wire::be::kDataRow || header.type == wire::be::kNotificationResponse;
+    bool wanted = (header.type == wire::be::kDataRow && !overflowed_) ||
+                  header.type == wire::be::kNotificationResponse;
     if (wanted && (kept_ > kMaxBytes || header.body > kMaxBytes - kept_)) {
       overflowed_ = true;
       wanted = false;
@@ -40,12 +51,14 @@ void RowReader::take(std::string_view bytes) {
       skip_ = header.body;
       continue;
     }
+    held_.reserve(kHeaderSize + header.body);  // growing would leave copies behind
     std::size_t part = std::min(kHeaderSize + header.body - held_.size(), bytes.size());
     held_.append(bytes.substr(0, part));
     bytes.remove_prefix(part);
     if (held_.size() < kHeaderSize + header.body) return;
     kept_ += header.body + sizeof(Row);
     on_message(held_);
+    base::wipe(held_.data(), held_.size());
     held_.clear();
   }
 }
@@ -56,21 +69,21 @@ void RowReader::on_message(std::string_view message) {
     return;
   }
   wire::Cursor cursor(message.substr(kHeaderSize));
-  Row row;
+  Row& row = rows_.emplace_back();
   int columns = cursor.i16();
-  for (int i = 0; i < columns && cursor.ok(); ++i) {
+  bool good = columns >= 0;
+  for (int i = 0; i < columns && good && cursor.ok(); ++i) {
     std::int32_t size = cursor.i32();
+    good = size >= -1;
     if (size < 0) {
       row.emplace_back();
     } else {
-      row.emplace_back(std::string(cursor.bytes(static_cast<std::size_t>(size))));
+      row.emplace_back(std::in_place, cursor.bytes(static_cast<std::size_t>(size)));
     }
   }
-  if (!cursor.done()) {
-    overflowed_ = true;
-    return;
-  }
-  rows_.push_back(std::move(row));
+  if (good && cursor.done()) return;
+  rows_.pop_back();
+  overflowed_ = true;
 }
 
 }  // namespace howdah::session

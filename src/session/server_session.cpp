@@ -2,12 +2,12 @@
 #include "howdah/session/server_session.h"
 
 #include <cassert>
+#include <utility>
 
 #include "howdah/base/text.h"
 #include "howdah/wire/appender.h"
 #include "howdah/wire/error.h"
 #include "howdah/wire/startup.h"
-#include "session/first_row.h"
 
 namespace howdah::session {
 
@@ -232,7 +232,6 @@ ServerSession::Step ServerSession::feed_idle(std::string_view bytes) {
     Step step = close(wire::sqlstate::kProtocolViolation, stream_.error());
     return {taken.forward, step.want};
   }
-  if (row_ && state_ == State::Internal) row_->take(bytes.substr(0, taken.forward));
   if (rows_ && state_ == State::Internal) rows_->take(bytes.substr(0, taken.forward));
   if (state_ == State::Internal) {
     if (stream_.copy_in_begun() || (stream_.saw_error() && stream_.saw_fatal())) {
@@ -271,7 +270,7 @@ void ServerSession::ask(std::string_view sql, std::string_view parameter) {
   purpose_ = Purpose::AuthQuery;
   stream_.clear_error();
   stream_.keep_error_text(true);
-  row_ = std::make_unique<FirstRow>();
+  rows_ = std::make_unique<RowReader>();
   wire::Message(out_, wire::fe::kParse).cstring("").cstring(sql).i16(0);
   wire::Message(out_, wire::fe::kBind)
       .cstring("")
@@ -289,8 +288,15 @@ void ServerSession::ask(std::string_view sql, std::string_view parameter) {
 }
 
 Answer ServerSession::take_answer() {
-  Answer answer = row_ ? row_->answer() : Answer{};
-  row_.reset();
+  Answer answer;
+  auto reader = std::exchange(rows_, nullptr);
+  if (!reader) return answer;
+  answer.rows = reader->rows().size();
+  answer.broken = answer.rows == 0 && reader->overflowed();
+  if (answer.rows == 0) return answer;
+  for (const auto& value : reader->rows().front()) {
+    answer.columns.push_back(value ? std::optional<base::Secret>(*value) : std::nullopt);
+  }
   return answer;
 }
 

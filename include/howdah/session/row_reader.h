@@ -1,6 +1,8 @@
-// Takes the rows out of the answer to a query of the pooler, while the answer passes in any pieces.
+// Takes the rows out of the answer to a query of the pooler, while the answer passes in any pieces
+// (PostgreSQL 15 manual, 55.7: 'D' length columns(2), then each column's length(4, -1 = NULL) and bytes).
 // Notifications on the way are kept as they are: they are not ours but the client's whose server it is.
-// Bounded: past kMaxBytes it keeps no more and says overflowed(). Owner: the server session.
+// Bounded: past kMaxBytes, or after a row that is none, it keeps no more rows and says overflowed(). What
+// it keeps may be a secret and is wiped. Owner: the server session.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +18,9 @@ class RowReader {
   using Row = std::vector<std::optional<std::string>>;
   static constexpr std::size_t kMaxBytes = 256 * 1024;
 
+  RowReader() = default;
+  RowReader(const RowReader&) = delete;
+  ~RowReader();
   void take(std::string_view bytes);
   const std::vector<Row>& rows() const { return rows_; }
   const std::string& notifications() const { return notifications_; }  // whole messages

@@ -37,13 +37,12 @@ enum class Purpose {
 };
 
 // What came back for ask(): the columns of the first row, unset for NULL. `broken`: that row is
-// longer than kMaxHeld or no row at all.
+// longer than RowReader keeps, or no row at all.
 struct Answer {
   std::size_t rows = 0;
   bool broken = false;
   std::vector<std::optional<base::Secret>> columns;
 };
-class FirstRow;
 
 class ServerSession {
  public:
@@ -136,7 +135,6 @@ class ServerSession {
   Owed owed_;
   ServerStatements statements_;
   base::Buffer out_;
-  std::unique_ptr<FirstRow> row_;  // while it asks
   std::unique_ptr<RowReader> rows_;
   std::vector<std::pair<std::string, std::string>> reported_;
   std::string cancel_key_;

@@ -403,7 +403,7 @@ TEST_CASE("no row, a NULL, an error and a row that is none are told apart") {
   for (const std::string& bad :
        {row(""), row(std::string(1, '\0')), columns(2, column("bob")), columns(1, "\x7f\xff\xff\xff"),
         columns(1, "\x80\0\0\0"), columns(1, column("bob") + "x"), row("\xff\xff"),
-        columns(1, big_endian(5) + "four"), columns(1, column(std::string(kMaxHeld, 's')))}) {
+        columns(1, big_endian(5) + "four"), columns(1, column(std::string(RowReader::kMaxBytes, 's')))}) {
     Answer got = ask(bad);
     CHECK(got.broken);
     CHECK(got.columns.empty());

@@ -163,6 +163,19 @@ base::Status OpensslContext::load_ca() {
   return base::Done{};
 }
 
+// The certificates between ours and an authority, if cert_file has none. OpenSSL would look for them in
+// every handshake, and without ca_file list the system's directory of certificates for that.
+void OpensslContext::complete_chain() {
+  SSL_CTX_set_mode(ssl(), SSL_MODE_NO_AUTO_CHAIN);
+  if (options_.cert_file.empty()) return;
+  STACK_OF(X509)* given = nullptr;
+  SSL_CTX_get0_chain_certs(ssl(), &given);
+  if (given && sk_X509_num(given) > 0) return;
+  SSL_CTX_build_cert_chain(ssl(), SSL_BUILD_CHAIN_FLAG_NO_ROOT |
+                                      SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR |
+                                      SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR);
+}
+
 base::Status OpensslContext::set_versions() {
   unsigned wanted = versions_of(options_.protocols.empty() ? "secure" : options_.protocols);
   if (wanted == 0) {
@@ -249,6 +262,7 @@ base::Status OpensslContext::configure(const OpensslContext* before) {
                     &OpensslContext::load_certificate, &OpensslContext::load_ca}) {
     if (auto done = (this->*step)(); !done) return done;
   }
+  complete_chain();
   if (options_.side == Side::Accept) {
     SSL_CTX_set_alpn_select_cb(context, choose_alpn, nullptr);
     keep_tickets(before);

@@ -39,6 +39,7 @@ class OpensslContext final : public TlsContext {
  private:
   base::Status load_certificate();
   base::Status load_ca();
+  void complete_chain();
   base::Status set_versions();
   base::Status set_ciphers();
   void keep_tickets(const OpensslContext* before);

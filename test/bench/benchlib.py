@@ -149,9 +149,23 @@ log_connections = 0
 log_disconnections = 0
 {extra}""")
 
-    def howdah(self, path, backend, pool_mode, workers):
+    def tls_settings(self):
+        """A fresh P-256 certificate, for clients that must use TLS."""
+        key, cert = os.path.join(self.dir, "server.key"), os.path.join(self.dir, "server.crt")
+        done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                               "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out",
+                               cert, "-subj", "/CN=localhost", "-days", "2"],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise BenchError(f"openssl: {one_line(done.stderr)}")
+        os.chmod(key, 0o644)  # the pooler is another user, the directory lives for seconds
+        return (f"client_tls_sslmode = require\nclient_tls_key_file = {key}\n"
+                f"client_tls_cert_file = {cert}\n")
+
+    def howdah(self, path, backend, pool_mode, workers, tls=False):
         port = free_port()
-        config = self.pooler_config(port, backend, pool_mode, f"worker_threads = {workers}\n")
+        config = self.pooler_config(port, backend, pool_mode, f"worker_threads = {workers}\n"
+                                    + (self.tls_settings() if tls else ""))
         # A copy: the user we become may not be able to read the build directory.
         copy = os.path.join(self.dir, "howdah")
         if not os.path.exists(copy):
@@ -160,9 +174,9 @@ log_disconnections = 0
         process = self.start("howdah", [copy, "-q", config], port, pooler=True, unprivileged=True)
         return process, port
 
-    def pgbouncer(self, path, backend, pool_mode):
+    def pgbouncer(self, path, backend, pool_mode, tls=False):
         port = free_port()
-        config = self.pooler_config(port, backend, pool_mode)
+        config = self.pooler_config(port, backend, pool_mode, self.tls_settings() if tls else "")
         process = self.start("pgbouncer", [path, "-q", config], port, pooler=True,
                              unprivileged=True)
         return process, port

@@ -9,6 +9,7 @@
 // CPU of the pooler is read at both ends of Measuring, its memory when all clients are connected
 // and none has asked anything ("fresh") and when all are idle again ("after").
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@
 #include "histogram.h"
 #include "load_client.h"
 #include "load_options.h"
+#include "load_tls.h"
 #include "process_usage.h"
 #include "sockets.h"
 
@@ -67,6 +69,7 @@ class Load {
   void connect_more();
   void connect(LoadClient& c);
   void serve(LoadClient& c, std::uint32_t ready);
+  bool handshake(LoadClient& c);
   bool receive(LoadClient& c);
   void turn(LoadClient& c, std::int64_t now);
   void start_step(LoadClient& c);
@@ -83,6 +86,7 @@ class Load {
   void report() const;
 
   LoadOptions o_;
+  TlsMaker tls_;
   sockaddr_in address_;
   int epoll_;
   std::string startup_;
@@ -251,8 +255,8 @@ void Load::serve(LoadClient& c, std::uint32_t ready) {
       socklen_t size = sizeof error;
       getsockopt(c.fd, SOL_SOCKET, SO_ERROR, &error, &size);
       if (error != 0) return lose(c, std::strerror(error));
-      c.state = State::kStartup;
-      c.unsent = startup_;
+      c.state = o_.tls ? State::kHandshake : State::kStartup;
+      c.unsent = o_.tls ? ssl_request() : startup_;
     }
     std::string rest;
     rest.swap(c.unsent);
@@ -260,6 +264,7 @@ void Load::serve(LoadClient& c, std::uint32_t ready) {
     if (c.unsent.empty()) watch(epoll_, EPOLL_CTL_MOD, c.fd, kReading, &c);
   }
   if ((ready & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
+  if (c.state == State::kHandshake && !handshake(c)) return;
   const bool to_the_end = (ready & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   // In connect mode an answer may lead to the next connection, with the same descriptor.
   const std::uint32_t connection = c.connection;
@@ -267,9 +272,32 @@ void Load::serve(LoadClient& c, std::uint32_t ready) {
   }
 }
 
+// The answer to the SSLRequest, then TLS. True when the client may go on reading.
+bool Load::handshake(LoadClient& c) {
+  if (!c.tls) {
+    char answer = 0;
+    const ssize_t got = recv(c.fd, &answer, 1, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (got != 1 || answer != 'S') return lose(c, "the pooler has no TLS"), false;
+    c.tls = tls_.start(c.fd);
+    if (!c.tls) return lose(c, "OpenSSL makes no connection"), false;
+  }
+  switch (shake(c.tls)) {
+    case Handshake::kWaits:
+      return false;
+    case Handshake::kFailed:
+      return lose(c, "the TLS handshake failed"), false;
+    case Handshake::kDone:
+      c.state = State::kStartup;
+      return send_bytes(c, startup_);
+  }
+  return false;
+}
+
 // One recv. True when more may be waiting, which edge-triggered readiness will not repeat.
 bool Load::receive(LoadClient& c) {
-  const ssize_t got = recv(c.fd, scratch_.data(), scratch_.size(), 0);
+  const ssize_t got = c.tls ? tls_recv(c.tls, scratch_.data(), scratch_.size())
+                            : recv(c.fd, scratch_.data(), scratch_.size(), 0);
   if (got < 0 && errno == EAGAIN) return false;
   if (got < 0 && errno == EINTR) return true;
   if (got <= 0) return lose(c, got == 0 ? "closed by the pooler" : std::strerror(errno)), false;
@@ -283,7 +311,8 @@ bool Load::receive(LoadClient& c) {
   if (c.refused) return lose(c, "login refused"), false;
   if (turns > 1) return lose(c, "more answers than questions"), false;
   if (turns == 1) turn(c, now_ns());
-  return static_cast<std::size_t>(got) == scratch_.size();
+  // A TLS read gives one record.
+  return c.tls || static_cast<std::size_t>(got) == scratch_.size();
 }
 
 // It is the client's turn: ReadyForQuery arrived.
@@ -312,6 +341,7 @@ void Load::turn(LoadClient& c, std::int64_t now) {
       return finish_step(c, now);
     case State::kIdle:
     case State::kConnecting:
+    case State::kHandshake:
     case State::kClosed:
       return lose(c, "an answer without a question");
   }
@@ -348,7 +378,8 @@ void Load::finish_step(LoadClient& c, std::int64_t now) {
 
 // False when the client is lost.
 bool Load::send_bytes(LoadClient& c, std::string_view bytes) {
-  const ssize_t sent = send(c.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const ssize_t sent =
+      c.tls ? tls_send(c.tls, bytes) : send(c.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (sent == static_cast<ssize_t>(bytes.size())) return true;
   if (sent < 0 && errno != EAGAIN && errno != EINTR) {
     lose(c, std::strerror(errno));
@@ -370,6 +401,7 @@ void Load::lose(LoadClient& c, const char* why) {
   else
     --ready_;
   if (c.reached_once) --reached_;
+  c.tls.reset();
   if (c.fd >= 0) close(c.fd);
   c.fd = -1;
   c.state = State::kClosed;
@@ -378,7 +410,12 @@ void Load::lose(LoadClient& c, const char* why) {
 void Load::hang_up(LoadClient& c) {
   if (c.fd < 0) return;
   static constexpr char kTerminate[] = {'X', 0, 0, 0, 4};
-  (void)!send(c.fd, kTerminate, sizeof kTerminate, MSG_NOSIGNAL);
+  if (c.tls) {
+    tls_send(c.tls, {kTerminate, sizeof kTerminate});
+    c.tls.reset();
+  } else {
+    (void)!send(c.fd, kTerminate, sizeof kTerminate, MSG_NOSIGNAL);
+  }
   close(c.fd);
   c.fd = -1;
   c.state = State::kClosed;
@@ -434,6 +471,7 @@ void Load::report() const {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
   raise_descriptor_limit();
   const LoadOptions options = read_options(argc, argv);
   return std::make_unique<Load>(options)->run();

@@ -1,6 +1,7 @@
 // One client of the load generator, without I/O: follows the server's stream far enough to know
 // when it is the client's turn again. Bodies are skipped, not kept, but for the first error.
 //
+//   Connecting [--'S'--> Handshake] --> Startup
 //   Startup --ReadyForQuery--> Preparing --ReadyForQuery--> Idle <--ReadyForQuery-- Running
 //           (Startup goes to Idle at once when there is nothing to prepare)
 #pragma once
@@ -9,12 +10,15 @@
 #include <string>
 #include <string_view>
 
+#include "load_tls.h"
+
 namespace howdah::bench {
 
 struct LoadClient {
-  enum class State { kClosed, kConnecting, kStartup, kPreparing, kIdle, kRunning };
+  enum class State { kClosed, kConnecting, kHandshake, kStartup, kPreparing, kIdle, kRunning };
 
   int fd = -1;
+  TlsLink tls;                   // none: plain text, or the 'S' has not come yet
   std::uint32_t connection = 0;  // how many were opened
   State state = State::kClosed;
   std::int64_t step_started_ns = 0;

@@ -12,7 +12,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: %s [--host IPv4] [--port N] [--db NAME] [--user NAME] [--clients N]\n"
     "  [--mode simple|extended|prepared|pipeline10|connect] [--depth N] [--query TEXT]\n"
-    "  [--seconds S | --queries N] [--warmup S] [--timeout S] [--pid POOLER] [--json]\n";
+    "  [--seconds S | --queries N] [--warmup S] [--timeout S] [--pid POOLER] [--tls] [--json]\n";
 
 [[noreturn]] void usage(const char* program) {
   std::fprintf(stderr, kUsage, program);
@@ -68,6 +68,10 @@ LoadOptions read_options(int argc, char** argv) {
       o.json = true;
       continue;
     }
+    if (name == "--tls") {
+      o.tls = true;
+      continue;
+    }
     if (i + 1 >= argc) usage(argv[0]);
     const char* value = argv[++i];
     if (name == "--host")
@@ -99,6 +103,12 @@ LoadOptions read_options(int argc, char** argv) {
   }
   if (o.run_ns == 0 && o.queries == 0) o.run_ns = 3'000'000'000;
   return o;
+}
+
+std::string ssl_request() {
+  std::string out;
+  MessageWriter(out, 0).u32(80877103);
+  return out;
 }
 
 std::string startup_packet(const LoadOptions& options) {

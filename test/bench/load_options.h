@@ -31,12 +31,14 @@ struct LoadOptions {
   std::int64_t warmup_ns = 0;
   std::int64_t timeout_ns = 120'000'000'000;  // of the whole program
   pid_t pid = 0;                              // of the pooler; 0: nobody is measured
+  bool tls = false;
   bool json = false;
 };
 
 // Ends the program with a usage message on a mistake.
 LoadOptions read_options(int argc, char** argv);
 
+std::string ssl_request();
 std::string startup_packet(const LoadOptions& options);
 // Sent once after login; empty unless the mode prepares a statement.
 std::string prepare_bytes(const LoadOptions& options);

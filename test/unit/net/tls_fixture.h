@@ -29,7 +29,8 @@ inline std::shared_ptr<EVP_PKEY> make_key(const char* type = "EC") {
 inline Certificate make_certificate(const std::string& common_name, const Certificate* issuer,
                                     const std::string& names = "",
                                     const EVP_MD* digest = EVP_sha256(),
-                                    std::shared_ptr<EVP_PKEY> key = make_key()) {
+                                    std::shared_ptr<EVP_PKEY> key = make_key(),
+                                    bool authority = false) {
   std::shared_ptr<X509> x509(X509_new(), X509_free);
   X509_set_version(x509.get(), 2);
   static long serial = 1;
@@ -51,7 +52,7 @@ inline Certificate make_certificate(const std::string& common_name, const Certif
     X509_add_ext(x509.get(), extension, -1);
     X509_EXTENSION_free(extension);
   };
-  if (!issuer) extend(NID_basic_constraints, "critical,CA:TRUE");
+  if (!issuer || authority) extend(NID_basic_constraints, "critical,CA:TRUE");
   if (!names.empty()) extend(NID_subject_alt_name, names);
   REQUIRE(X509_sign(x509.get(), issuer ? issuer->key.get() : key.get(), digest) > 0);
   return {key, x509};

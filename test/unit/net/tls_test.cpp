@@ -76,6 +76,23 @@ TEST_CASE("both ends agree on version, cipher and the server's end point") {
   CHECK(server.end_point == end_point_hash(world.server.x509.get()));
 }
 
+TEST_CASE("a chain is completed from ca_file when it is read, not in each handshake") {
+  TlsWorld world;
+  Certificate middle = make_certificate("middle", &world.ca, "", EVP_sha256(), make_key(), true);
+  Certificate leaf = make_certificate("leaf", &middle, "DNS:localhost");
+  TlsOptions accepting = world.accepting();
+  accepting.cert_file = write_certificate(world.scratch.path + "/leaf.crt", leaf);
+  accepting.key_file = write_key(world.scratch.path + "/leaf.key", leaf);
+  auto mode = [](const TlsContext& context) {
+    return SSL_CTX_get_mode(static_cast<const OpensslContext&>(context).ssl());
+  };
+  CHECK((mode(*world.make(accepting)) & SSL_MODE_NO_AUTO_CHAIN) != 0);
+  CHECK((mode(*world.make(world.connecting())) & SSL_MODE_NO_AUTO_CHAIN) != 0);
+  CHECK_FALSE(TlsPair(world, accepting, world.connecting()).on());
+  accepting.ca_file = write_certificate(world.scratch.path + "/middle.crt", middle);
+  CHECK(TlsPair(world, accepting, world.connecting()).on());
+}
+
 TEST_CASE("small pieces arrive in order; send says Again before the handshake is over") {
   TlsWorld world;
   Loop loop;

@@ -1,5 +1,7 @@
 // Limits before a client has proved itself: max_login_conn, auth_failure_delay, storms.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -164,17 +166,30 @@ TEST_CASE("names of every shape and a * line: no name from the network ends the 
 
 TEST_CASE("a storm of SCRAM logins does not stall queries in flight") {
   const int logins = full_run() ? 5000 : 1000;
-  Pooler pooler(config({{"max_client_conn", "2000"}, {"max_login_conn", "64"}}));
+  PoolerConfig how = config({{"max_client_conn", "2000"}, {"max_login_conn", "64"}});
+  // Two kinds of work: a password must be stretched for each user, a verifier need not.
+  Client maker = primary().connect();
+  std::unique_ptr<char, decltype(&PQfreemem)> verifier(
+      PQencryptPasswordConn(maker.raw(), "right", "v", "scram-sha-256"), PQfreemem);
+  how.userlist.emplace_back("v", verifier.get());
+  for (int i = 0; i < logins; ++i) how.userlist.emplace_back("p" + std::to_string(i), "right");
+  // The same program without a storm: what the machine does to both.
+  Pooler pooler(how), calm(config({}));
   Client quick = pooler.connect("db", "u", "password=right");
+  Client control = calm.connect("db", "u", "password=right");
   std::atomic<bool> over{false};
   std::vector<std::thread> storm;
-  std::atomic<int> in{0}, failed{0}, asked{0};
+  std::atomic<int> next{0}, failed{0}, asked{0};
+  auto begin = Clock::now();
   for (int t = 0; t < 4; ++t) {
     storm.emplace_back([&] {
+      // Clients stretch passwords, too, on machines of their own: they must not take this one's CPUs.
+      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
       // It goes on until enough queries have met it.
-      while (in.fetch_add(1) < logins || asked < 200) {
+      for (int i; (i = next.fetch_add(1)) < logins || asked < 200;) {
+        std::string user = i % 2 ? "v" : "p" + std::to_string(i % logins);
         try {
-          Client one(pooler.conninfo("db", "u", "password=right"));
+          Client one(pooler.conninfo("db", user, "password=right"));
         } catch (const std::exception&) {
           ++failed;
         }
@@ -182,8 +197,6 @@ TEST_CASE("a storm of SCRAM logins does not stall queries in flight") {
       over = true;
     });
   }
-  // The same query straight to PostgreSQL, in turn: what the machine's other work does to both.
-  Client direct = primary().connect("postgres");
   std::vector<long> times, without;
   auto ask = [](Client& client, std::vector<long>& into) {
     auto start = Clock::now();
@@ -193,22 +206,27 @@ TEST_CASE("a storm of SCRAM logins does not stall queries in flight") {
   };
   while (!over) {
     ask(quick, times);
-    ask(direct, without);
+    ask(control, without);
     ++asked;
   }
   for (auto& thread : storm) thread.join();
+  auto took = std::chrono::duration_cast<Millis>(Clock::now() - begin).count();
   CHECK(failed == 0);
   REQUIRE(times.size() >= 200);
-  std::sort(times.begin(), times.end());
-  std::sort(without.begin(), without.end());
-  // On a machine that other tests share, the last hundredth is theirs: make check judges the tenth.
-  auto tail = [](const std::vector<long>& of) {
-    return of[full_run() ? of.size() * 99 / 100 : of.size() * 9 / 10];
+  auto at = [](std::vector<long>& of, std::size_t thousandth) {
+    std::sort(of.begin(), of.end());
+    return of[(of.size() - 1) * thousandth / 1000];
   };
-  long most = tail(times), base = tail(without);
-  MESSAGE("queries: " << times.size() << ", median " << times[times.size() / 2]
-                      << " us, tail " << most << " us, longest " << times.back()
-                      << " us; straight to PostgreSQL the tail is " << base << " us");
-  // Through the pooler two more processes have to be scheduled.
-  CHECK(most < (full_run() ? 10000 : 3 * base + 50000));
+  MESSAGE(next.load() << " logins in " << took << " ms; of " << times.size() << " queries in us: median "
+               << at(times, 500) << ", p90 " << at(times, 900) << ", p99 " << at(times, 990)
+               << ", p99.9 " << at(times, 999) << ", longest " << times.back()
+               << "; in the calm pooler " << at(without, 500) << ", " << at(without, 900) << ", "
+               << at(without, 990) << ", " << at(without, 999) << ", " << without.back());
+  // On a machine that other tests share, the last tenth is theirs: make check judges what comes before, and
+  // loosely.
+  if (full_run()) {
+    CHECK(at(times, 990) < at(without, 990) + 10000);
+  } else {
+    CHECK(at(times, 900) < 3 * at(without, 900) + 50000);
+  }
 }

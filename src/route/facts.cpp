@@ -9,6 +9,7 @@
 #include "route/names.h"
 #include "route/plain.h"
 #include "route/scanner.h"
+#include "route/utf8.h"
 
 namespace howdah::route {
 namespace {
@@ -20,24 +21,6 @@ Facts everything() {
   facts.touch = kSettings | kUnknownSetting | kPins | kHidden | kDdl;
   facts.single = false;
   return facts;
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    auto lead = static_cast<unsigned char>(text[at++]);
-    if (lead < 0x80) continue;
-    std::size_t more = lead >= 0xf0 && lead < 0xf5 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() - at < more) return false;
-    auto second = static_cast<unsigned char>(text[at]);
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
-      return false;
-    }
-    while (more-- != 0) {
-      if ((static_cast<unsigned char>(text[at++]) & 0xc0) != 0x80) return false;
-    }
-  }
-  return true;
 }
 
 // The grammar reads UTF-8 only. In another encoding a byte above ASCII is a letter as 'z' is:

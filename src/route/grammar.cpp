@@ -3,12 +3,11 @@
 // field with a fixed type holds the fields of its node at once ("larg", "into", "relation").
 #include "route/grammar.h"
 
-#include <pg_query.h>
-
 #include <string_view>
 
 #include "howdah/base/text.h"
 #include "route/catalogue.h"
+#include "route/parsed.h"
 #include "route/tree.h"
 
 namespace howdah::route {
@@ -248,21 +247,6 @@ class Reader {
 
   GrammarStatement& out_;
   bool strange_;
-};
-
-// What the library gave, freed with it.
-class Parsed {
- public:
-  explicit Parsed(const std::string& sql) : result_(pg_query_parse(sql.c_str())) {}
-  ~Parsed() { pg_query_free_parse_result(result_); }
-  Parsed(const Parsed&) = delete;
-  Parsed& operator=(const Parsed&) = delete;
-  std::string_view json() const {
-    return result_.error || !result_.parse_tree ? "" : result_.parse_tree;
-  }
-
- private:
-  PgQueryParseResult result_;
 };
 
 }  // namespace

@@ -38,6 +38,9 @@ class Tree {
     Node operator[](std::string_view key) const;  // a field
     bool has(std::string_view key) const { return (*this)[key].kind() != Kind::None; }
     std::vector<Node> children() const;
+    // Places in the order of the text: a node's descendants are at position() + 1 up to end().
+    std::uint32_t position() const { return at_; }
+    std::uint32_t end() const { return tree_ ? entry().end : 0; }
 
     // The nodes below, in the order of the text, whatever their depth.
     template <typename Visit>

@@ -43,5 +43,6 @@ base::Buffer driver_setting_answer(const DriverSetting& setting);
 std::span<const Show> config_shows();
 std::span<const Show> pool_shows();
 std::span<const Show> socket_shows();
+std::span<const Show> host_shows();
 
 }  // namespace howdah::admin

@@ -94,6 +94,7 @@ Status Supervisor::apply(std::shared_ptr<const config::Config> config,
   shared_.credentials.forget(new_secrets);
   shared_.users.clear();
   post_all([&] { return worker::NewConfig{config_, access_}; });  // also ends clients of removed entries
+  router_.configure(config_);
   for (const std::string& name : changes.removed_databases) {
     log_.warning(cat("dropping database '", name,
                      "' as it does not exist anymore or inactive auto-database"));

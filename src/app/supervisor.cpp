@@ -50,7 +50,8 @@ Supervisor::Supervisor(const Options& options, std::shared_ptr<const config::Con
                   config_->settings.track_extra_parameters),
               .supervisor = mailbox_,
               .version = kCompatVersion,
-              .own_uid = geteuid()} {
+              .own_uid = geteuid()},
+      router_(*reactor_, ledger_, shared_, [this](pool::Actions actions) { perform(std::move(actions)); }) {
   reactor_->set_user(*this);
   shared_.tls.put(std::move(tls));
 }
@@ -144,6 +145,10 @@ int Supervisor::run() {
                                       access_);
     shared_.workers.push_back(&one.worker->mailbox());
   }
+  shared_.host_fault = [this](const config::Host& host, const std::string& address) {
+    router_.fault(host, address);
+  };
+  router_.configure(config_);
   running_ = count;
   for (Thread& one : threads_) {
     net::UvReactor* reactor = one.reactor.get();
@@ -214,6 +219,8 @@ void Supervisor::on(worker::CancelWaits& message) {
   if (phase_ == Phase::Running && all_paused_ && its_own) (void)resume("");
 }
 
+void Supervisor::on(worker::HostsChanged&) { router_.look(reactor_->now()); }
+
 void Supervisor::on(worker::Report& message) {
   auto found = gatherings_.find(message.token);
   if (found == gatherings_.end()) return;
@@ -227,6 +234,7 @@ void Supervisor::on(worker::Report& message) {
   state.clients = &budget_;
   state.stats = &stats_;
   state.workers = std::move(node.mapped().reports);
+  state.hosts = router_.view();
   state.version = kCompatVersion;
   state.paused = all_paused_;
   state.shutting_down = phase_ != Phase::Running;
@@ -264,6 +272,7 @@ void Supervisor::on_timer() {
 }
 
 void Supervisor::look() {
+  router_.look(reactor_->now());
   for (std::size_t i = 0; i < pending_.size();) {
     if (!pending_[i].is_so()) {
       ++i;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "app/options.h"
+#include "app/router.h"
 #include "howdah/admin/console.h"
 #include "howdah/base/log.h"
 #include "howdah/config/loader.h"
@@ -82,6 +83,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   void on(worker::ConsoleGone& message);
   void on(worker::Report& message);
   void on(worker::CancelWaits& message);
+  void on(worker::HostsChanged& message);
   void post_all(const std::function<worker::Message()>& make);
   void perform(pool::Actions actions);
   base::Status apply(std::shared_ptr<const config::Config> config,
@@ -111,6 +113,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   auth::HashCache hashes_;
   auth::ServerKeyring keyring_;
   worker::Shared shared_;
+  Router router_;
   metrics::Stats stats_;
   std::vector<Thread> threads_;
   std::vector<std::unique_ptr<net::Listener>> tcp_, unix_;

@@ -67,6 +67,28 @@ std::string_view name(LoadBalance mode) {
       return "round-robin";
     case LoadBalance::Disable:
       return "disable";
+    case LoadBalance::Random:
+      return "random";
+    case LoadBalance::LeastConnections:
+      return "least-connections";
+  }
+  return "";
+}
+
+std::string_view name(TargetAttrs attrs) {
+  switch (attrs) {
+    case TargetAttrs::Any:
+      return "any";
+    case TargetAttrs::ReadWrite:
+      return "read-write";
+    case TargetAttrs::ReadOnly:
+      return "read-only";
+    case TargetAttrs::Primary:
+      return "primary";
+    case TargetAttrs::Standby:
+      return "standby";
+    case TargetAttrs::PreferStandby:
+      return "prefer-standby";
   }
   return "";
 }
@@ -92,7 +114,7 @@ std::string_view name(TlsMode mode) {
 bool Database::needs_reconnect(const Database& other) const {
   auto key = [](const Database& db) {
     return std::tie(db.dbname, db.hosts, db.user, db.connect_query, db.auth_dbname, db.auth_query,
-                    db.load_balance_hosts, db.tls);
+                    db.load_balance_hosts, db.target_session_attrs, db.tls);
   };
   return key(*this) != key(other);
 }

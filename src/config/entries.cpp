@@ -107,12 +107,37 @@ std::string set_auth_dbname(Database& entry, std::string_view value) {
 }
 
 std::string set_load_balance(Database& entry, std::string_view value) {
-  for (auto mode : {LoadBalance::RoundRobin, LoadBalance::Disable}) {
+  using enum LoadBalance;
+  for (auto mode : {RoundRobin, Disable, Random, LeastConnections}) {
     if (!base::iequal(name(mode), value)) continue;
     entry.load_balance_hosts = mode;
     return {};
   }
-  return "must be round-robin or disable";
+  return "must be round-robin, disable, random or least-connections";
+}
+
+std::string set_target(Database& entry, std::string_view value) {
+  using enum TargetAttrs;
+  for (auto attrs : {Any, ReadWrite, ReadOnly, Primary, Standby, PreferStandby}) {
+    if (!base::iequal(name(attrs), value)) continue;
+    entry.target_session_attrs = attrs;
+    return {};
+  }
+  return "must be any, read-write, read-only, primary, standby or prefer-standby";
+}
+
+std::string set_max_lag(Database& entry, std::string_view value) {
+  auto size = read_size(value);
+  if (!size || *size < 0) return "must be bytes of WAL, like 16MB; 0 is no limit";
+  entry.max_replica_lag = *size;
+  return {};
+}
+
+std::string set_max_lag_time(Database& entry, std::string_view value) {
+  auto time = read_time(value, std::chrono::seconds(1));
+  if (!time) return "must be a time like 5 or 500ms; 0 is no limit";
+  entry.max_replica_lag_time = *time;
+  return {};
 }
 
 template <const char* key>
@@ -149,6 +174,9 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
     {"server_lifetime", set_time<&D::server_lifetime, false>},
     {"query_wait_timeout", set_time<&D::query_wait_timeout, true>},
     {"load_balance_hosts", set_load_balance},
+    {"target_session_attrs", set_target},
+    {"max_replica_lag", set_max_lag},
+    {"max_replica_lag_time", set_max_lag_time},
     {"connect_query", set_text<&D::connect_query, kAnyLength>},
     {"client_encoding", set_parameter<kClientEncoding>},
     {"datestyle", set_parameter<kDatestyle>},

@@ -25,6 +25,7 @@ enum class Type {
   Millis,     // whole milliseconds, or with a unit
   Time,       // seconds with fractions, or with a unit
   Text,       // as it stands
+  Secret,     // Text that SHOW CONFIG does not print
   File,       // Text; a file that must be readable when TLS of its side is on
   List,       // comma separated
   Enum,       // one of `words`

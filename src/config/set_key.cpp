@@ -71,6 +71,7 @@ std::string_view number_form(Type type) {
              "years";
     case Type::Int:
     case Type::Text:
+    case Type::Secret:
     case Type::File:
     case Type::List:
     case Type::Enum:
@@ -157,6 +158,7 @@ base::Status set_text(const Key& key, std::string_view value, Settings& settings
   if (auto field = std::get_if<std::vector<std::string> Settings::*>(&key.field))
     settings.*(*field) = read_list(value);
   row.value = key.name == "auth_ldap_options" ? without_password(value) : std::string(value);
+  if (key.type == Type::Secret && !value.empty()) row.value = "***";
   return base::Done{};
 }
 
@@ -175,6 +177,7 @@ base::Status set_key(const Key& key, std::string_view value, Settings& settings,
     case Type::Enum:
       return set_enum(key, value, settings, row);
     case Type::Text:
+    case Type::Secret:
     case Type::File:
     case Type::List:
     case Type::Protocols:

@@ -54,7 +54,7 @@ std::string Book::check_invariants() const {
     std::string fault;
     std::size_t promises = 0, on_workers = 0;
     std::array<std::size_t, kSlotStates> own{};
-    std::vector<std::size_t> connecting(pool->hosts.size());
+    std::vector<std::size_t> connecting(pool->hosts.size()), on_host(pool->hosts.size());
     for (std::size_t state = 0; state < kSlotStates; ++state)
       pool->slots[state].each([&](const Slot& slot) {
         if (slot.pool != pool || slot.state != static_cast<SlotState>(state) || slot.id == 0)
@@ -74,14 +74,17 @@ std::string Book::check_invariants() const {
           if (slot.idle[kind].link.linked() != (parked && pool->scopes[kind]->limit != 0))
             fault = "an idle server that its limit does not know";
         if (parked && slot.epoch != pool->epoch) fault = "an obsolete server is parked";
-        if (slot.state == SlotState::Connecting && slot.epoch == pool->epoch)
-          ++connecting[slot.host];
+        if (slot.epoch != pool->epoch) return;
+        if (slot.state == SlotState::Connecting) ++connecting[slot.host];
+        if (slot.state != SlotState::Closing) ++on_host[slot.host];
+        if (parked && pool->hosts[slot.host].weight == 0)
+          fault = "parked on a host that is not to be used";
       });
     for (WorkerId worker = 0; worker < workers_; ++worker)
       on_workers += pool->parked_on[worker].size();
     if (on_workers != pool->in(SlotState::Parked).size()) fault = "parked on no worker";
     for (std::size_t i = 0; i < connecting.size(); ++i)
-      if (connecting[i] != pool->hosts[i].connecting) fault = "a host's connects are miscounted";
+      if (connecting[i] != pool->hosts[i].connecting || on_host[i] != pool->hosts[i].servers) fault = "servers on a host are miscounted";
     if (promises != pool->promised.size()) fault = "a ticket is promised nothing";
     if (own != pool->own) fault = "slots of single clients are miscounted";
     for (const Pool::Queue* queue : {&pool->waiting, &pool->waiting_own}) {

@@ -59,7 +59,9 @@ Pool& Book::make_pool(std::shared_ptr<const config::Database> entry, std::string
   for (Scope* each : pool.scopes) ++each->pools;
   for (BlockedNode& node : pool.blocked) node.pool = &pool;
   pool.parked_on = std::make_unique<Pool::WorkerList[]>(workers_);
-  pool.hosts.resize(std::max<std::size_t>(pool.entry->hosts.size(), 1));
+  auto places = host_sets_.find(pool.entry->automatic ? "*" : database);
+  if (places != host_sets_.end()) pool.places = places->second;
+  reset_hosts(pool);
   pool.attention.owner = &pool;
   index_.emplace(Name(pool.database, pool.user), &pool);
   set_limits(pool);
@@ -120,7 +122,8 @@ const base::Error* Book::hopeless(const Pool& pool) const {
 
 PoolInfo Book::info(PoolId id) const {
   const Pool* pool = find(id);
-  return pool ? PoolInfo{pool->entry, pool->user} : PoolInfo{};
+  if (!pool) return {};
+  return {pool->entry, pool->user, pool->routed() ? pool->places : nullptr};
 }
 
 void Book::client_joined(PoolId id) {
@@ -146,6 +149,7 @@ void Book::enter(Slot& slot) {
   Pool& pool = *slot.pool;
   pool.in(slot.state).push_back(slot);
   pool.own[static_cast<std::size_t>(slot.state)] += slot.own;
+  if (slot.state != SlotState::Closing && slot.epoch == pool.epoch) ++pool.hosts[slot.host].servers;
   if (slot.state == SlotState::Parked) {
     pool.parked_on[slot.home].push_back(slot);
     link_idle(slot);
@@ -158,6 +162,7 @@ void Book::leave(Slot& slot) {
   Pool& pool = *slot.pool;
   pool.in(slot.state).remove(slot);
   pool.own[static_cast<std::size_t>(slot.state)] -= slot.own;
+  if (slot.state != SlotState::Closing && slot.epoch == pool.epoch) --pool.hosts[slot.host].servers;
   if (slot.state == SlotState::Parked) {
     pool.parked_on[slot.home].remove(slot);
     unlink_idle(slot);

@@ -3,6 +3,7 @@
 //   book.cpp: pools, slots, tickets, scopes   checkout.cpp: a server goes from hand to hand
 //   growth.cpp: what may be opened, failures  tick.cpp: what time alone makes due
 //   reload.cpp: reconfigure, pause, drain     audit.cpp: snapshot, invariants
+//   host_share.cpp: hosts of routed entries
 #pragma once
 
 #include <functional>
@@ -48,6 +49,8 @@ class Book {
   bool retire(SlotId slot);
   void tick(TimePoint now, Actions& actions);
   void reconfigure(std::shared_ptr<const config::Config> config, TimePoint now, Actions& actions);
+  void set_hosts(std::string_view database, std::shared_ptr<const HostSet> hosts, TimePoint now,
+                 Actions& actions);
   void reconnect(std::string_view database, TimePoint now, Actions& actions);
   void pause(std::string_view database, Actions& actions);
   void resume(std::string_view database, TimePoint now, Actions& actions);
@@ -121,7 +124,7 @@ class Book {
   Ticket* next_own(const Pool& pool) const;
   const Ticket* next_head(const Pool& pool) const;
   void make_room_for_own(Pool& pool, Actions& actions);
-  std::optional<std::size_t> ready_host(const Pool& pool, TimePoint now) const;
+  std::optional<std::size_t> ready_host(Pool& pool, TimePoint now) const;
   void attend_back_off(Pool& pool, TimePoint now);
   bool admitted(Pool& pool, Actions& actions);
   void unblock(Pool& pool);
@@ -132,6 +135,21 @@ class Book {
   void refill(Pool& pool, TimePoint now, Actions& actions);
   void after_loss(Pool& pool, TimePoint now, Actions& actions);
   void back_off(const Slot& slot, TimePoint now);
+
+  // --- hosts of routed entries (host_share.cpp)
+  void reset_hosts(Pool& pool);
+  void put_weights(Pool& pool);
+  bool balanced_by_us(const Pool& pool) const;
+  Slot* choose_by_share(const Pool& pool, const Pool::WorkerList& list) const;
+  Slot* choose_among_hosts(const Pool& pool, WorkerId worker) const;
+  void served(Slot& slot);
+  void joined(Pool& pool, const Slot& slot);
+  std::optional<std::size_t> host_by_share(Pool& pool, TimePoint now) const;
+  std::size_t share(const Pool& pool, const HostState& host) const;
+  std::optional<std::size_t> lacking(const Pool& pool, TimePoint now) const;
+  HostState* rich(Pool& pool) const;
+  Slot* idle_on(Pool& pool, const HostState& host) const;
+  void rebalance(Pool& pool, TimePoint now, Actions& actions);
 
   // --- time (tick.cpp)
   void look_after(Pool& pool, TimePoint now, Actions& actions);
@@ -157,6 +175,7 @@ class Book {
 
   base::DeadlineHeap heap_;  // pools by when they need a look
   std::array<Scopes, kScopeKinds> scopes_;
+  std::map<std::string, std::shared_ptr<const HostSet>, std::less<>> host_sets_;  // by entry
   std::vector<std::unique_ptr<Pool>> pools_;  // by PoolId; null = forgotten
   std::map<Name, Pool*> index_;
   Slab<Slot> slots_;

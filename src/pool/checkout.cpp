@@ -40,10 +40,12 @@ Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actio
   if (!paused(pool)) {
     Slot* slot = pool.waiting.empty() ? choose_parked(pool, who.worker) : nullptr;
     if (slot && slot->home == who.worker) {
+      served(*slot);
       set_state(*slot, SlotState::Active);
       return Granted{slot->id, slot->idle_since};
     }
     if (slot) {
+      served(*slot);
       Ticket& ticket = new_ticket(pool, who, since);
       promise(*slot, ticket);
       return Fetch{slot->id, slot->home, ticket.id};
@@ -61,6 +63,9 @@ Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actio
 }
 
 Slot* Book::choose_parked(Pool& pool, WorkerId worker) const {
+  if (pool.hosts.size() > 1 && balanced_by_us(pool)) {
+    return choose_among_hosts(pool, worker);
+  }
   if (config_->settings.server_round_robin) return pool.in(SlotState::Parked).front();
   if (worker < workers_)
     if (Slot* own = pool.parked_on[worker].back()) return own;
@@ -72,6 +77,7 @@ void Book::hand_out_parked(Pool& pool, Actions& actions) {
     Slot* slot = choose_parked(pool, ticket->who.worker);
     if (!slot) return;
     pool.waiting.remove(*ticket);
+    served(*slot);
     promise(*slot, *ticket);
     actions.emplace_back(Send{slot->id, slot->home, ticket->id, ticket->who});
   }
@@ -129,6 +135,7 @@ Checkin Book::opened(SlotId id, WorkerId worker, TimePoint now, Actions* actions
     pool.hosts[slot->host].retry_at = TimePoint::min();
     pool.login_error.reset();
   }
+  if (pool.routed()) joined(pool, *slot);
   if (pool.lifetime.count() > 0) {
     pool.lifetime_check = std::min(pool.lifetime_check, now + pool.lifetime);
     attend(pool, pool.lifetime_check);
@@ -190,6 +197,7 @@ Checkin Book::settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh) {
     return Park{};
   }
   Give give{slot.id, ticket->id, ticket->who};
+  served(slot);
   pool.waiting.remove(*ticket);
   if (ticket->who.worker == worker) {
     drop(*ticket);
@@ -204,6 +212,14 @@ const char* Book::unwanted(Slot& slot, TimePoint now, bool fresh) {
   if (slot.epoch != pool.epoch) return pool.epoch_reason;
   if (paused(pool)) return "pause mode";
   if (over_reserve(pool)) return "too many servers in the pool";
+  if (pool.routed()) {
+    HostState& host = pool.hosts[slot.host];
+    if (host.weight == 0) return "host is not to be used";
+    if (!fresh && std::exchange(host.shed, false)) {
+      attend_next_tick(pool);
+      return "moved to another host";
+    }
+  }
   if (fresh || !outlived(slot, now)) return nullptr;
   if (pool.lifetime.count() <= 0) return "server lifetime over";  // 0 = use once
   if (now < pool.lifetime_next) {
@@ -228,7 +244,7 @@ bool Book::needed_elsewhere(Pool& pool, TimePoint now) {
     if (scope->blocked.empty() || !scope->stays_full()) continue;
     for (BlockedNode *node = scope->blocked.front(), *next; node; node = next) {
       next = scope->blocked.next(*node);
-      const Pool& other = *node->pool;
+      Pool& other = *node->pool;
       if (!wants(other)) {
         scope->blocked.remove(*node);
         continue;

@@ -65,7 +65,11 @@ void Book::make_room_for_own(Pool& pool, Actions& actions) {
     close(*pool.in(SlotState::Parked).front(), "evicted", actions);
 }
 
-std::optional<std::size_t> Book::ready_host(const Pool& pool, TimePoint now) const {
+std::optional<std::size_t> Book::ready_host(Pool& pool, TimePoint now) const {
+  config::LoadBalance mode = pool.entry->load_balance_hosts;
+  if (pool.routed() || mode == config::LoadBalance::Random ||
+      mode == config::LoadBalance::LeastConnections)
+    return host_by_share(pool, now);
   for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
     std::size_t number = (pool.next_host + i) % pool.hosts.size();
     const HostState& host = pool.hosts[number];

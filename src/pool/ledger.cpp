@@ -138,6 +138,12 @@ void Ledger::reconfigure(std::shared_ptr<const config::Config> config, TimePoint
   impl_->book.reconfigure(std::move(config), now, actions);
 }
 
+void Ledger::set_hosts(std::string_view database, std::shared_ptr<const HostSet> hosts,
+                       TimePoint now, Actions& actions) {
+  Lock lock(impl_->mutex);
+  impl_->book.set_hosts(database, std::move(hosts), now, actions);
+}
+
 void Ledger::reconnect(std::string_view database, TimePoint now, Actions& actions) {
   Lock lock(impl_->mutex);
   impl_->book.reconnect(database, now, actions);

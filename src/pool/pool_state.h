@@ -90,9 +90,17 @@ struct Scope {
   bool stays_full() const { return limit != 0 && servers - closing >= limit; }
 };
 
+inline constexpr unsigned kWholeWeight = 100;
+
 // One host of the entry as this pool sees it.
 struct HostState {
   std::size_t connecting = 0;
+  std::size_t servers = 0;  // of the present epoch, not on their way out
+  unsigned weight = kWholeWeight;
+  // Stride scheduling: the host with the least `pass` gets the next client; a client costs
+  // 1/weight.
+  std::uint64_t pass = 0;
+  bool shed = false;  // the next server that comes back is closed: others have too few
   unsigned failures = 0;  // in a row, rounds of parallel attempts counted once
   TimePoint failed_at = TimePoint::min();
   TimePoint retry_at = TimePoint::min();
@@ -124,6 +132,9 @@ struct Pool {
   std::uint32_t epoch = 0;  // grows when all present servers become obsolete
   const char* epoch_reason = "";
   std::vector<HostState> hosts;
+  std::shared_ptr<const HostSet> places;  // routed entries: what `hosts` are
+  bool in_use = false;  // clients were served since the shares of hosts were last right
+  std::uint32_t chance = 1;               // state of a small generator, for `random`
   std::size_t next_host = 0;
   std::optional<base::Error> login_error;  // of the last login, if that failed
 
@@ -139,6 +150,11 @@ struct Pool {
 
   static constexpr TimePoint kNeverChecked = base::kNever;
 
+  bool routed() const { return entry->routed(); }
+  std::size_t host_count() const {
+    if (routed()) return places ? places->size() : 0;
+    return entry->hosts.empty() ? 1 : entry->hosts.size();
+  }
   const SlotList& in(SlotState state) const { return slots[static_cast<std::size_t>(state)]; }
   SlotList& in(SlotState state) { return slots[static_cast<std::size_t>(state)]; }
   std::size_t owned(SlotState state) const { return own[static_cast<std::size_t>(state)]; }

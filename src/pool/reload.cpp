@@ -46,8 +46,7 @@ void Book::set_entry(Pool& pool, std::shared_ptr<const config::Database> entry, 
 void Book::make_obsolete(Pool& pool, const char* reason, Actions& actions) {
   ++pool.epoch;
   pool.epoch_reason = reason;
-  pool.hosts.assign(std::max<std::size_t>(pool.entry->hosts.size(), 1), HostState{});
-  pool.next_host %= pool.hosts.size();
+  reset_hosts(pool);
   pool.login_error.reset();
   close_parked(pool, reason, actions);
   // Those that never come back are not waited for.
@@ -55,6 +54,27 @@ void Book::make_obsolete(Pool& pool, const char* reason, Actions& actions) {
     next = Pool::SlotList::next(*slot);
     if (slot->own) close(*slot, reason, actions);
   }
+}
+
+void Book::set_hosts(std::string_view database, std::shared_ptr<const HostSet> hosts, TimePoint now,
+                     Actions& actions) {
+  host_sets_.insert_or_assign(std::string(database), hosts);
+  order_.clear();
+  bool wildcard = database == "*";
+  each_pool(wildcard ? "" : database, [&](Pool& pool) {
+    if (wildcard && !pool.entry->automatic) return;
+    pool.places = hosts;
+    if (!pool.routed()) return;
+    put_weights(pool);
+    pool.in_use = true;
+    for (Slot *slot = pool.in(SlotState::Parked).front(), *next; slot; slot = next) {
+      next = Pool::SlotList::next(*slot);
+      if (pool.hosts[slot->host].weight == 0) close(*slot, "host is not to be used", actions);
+    }
+    attend_next_tick(pool);
+    order_.push_back(&pool);
+  });
+  grow_in_order(order_, now, actions);
 }
 
 // Only scopes that have a limit keep a list of idle servers, and limits may have come and gone.

@@ -30,6 +30,7 @@ void Book::look_after(Pool& pool, TimePoint now, Actions& actions) {
   retire_old(pool, now, actions);
   grow(pool, now, actions);
   fill(pool, now, actions);
+  if (balanced_by_us(pool)) rebalance(pool, now, actions);
   forget_if_idle(pool, now, actions);
 }
 

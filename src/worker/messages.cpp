@@ -100,6 +100,17 @@ void WorkerImpl::on(KillClients& message) {
   }
 }
 
+// Nobody waits for a host that does not answer: not those it works for, not those who log in.
+void WorkerImpl::on(HostEjected& message) {
+  for (auto& [slot, server] : servers_) {
+    if (server->dead || !server->routed || server->host != message.host ||
+        server->address != message.address)
+      continue;
+    if (server->stage == Server::Stage::Ready && server->in_list == ServerList::Idle) continue;
+    server_lost(*server, "the host does not answer");
+  }
+}
+
 void WorkerImpl::on(ForgetWelcome& message) {
   for (auto& [number, pool] : pools_) {
     if (!message.database.empty() && pool->entry->name != message.database) continue;

@@ -161,6 +161,8 @@ class Server final : public net::TransportUser {
   std::uint8_t harvests = 0;  // tries of the harvest that is under way
   ServerList in_list = ServerList::Count;
   config::Host host;
+  std::string address;  // of a routed entry's host
+  bool routed = false;  // the monitor watches its host
   std::shared_ptr<const net::TlsContext> tls;  // null: its entry has TLS off, or it is local
   std::vector<net::Address> addresses;  // left to try
   TimePoint idle_since{};  // when it was parked; zero: it was not, since its last use

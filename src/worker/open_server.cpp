@@ -29,9 +29,17 @@ void WorkerImpl::open_server(pool::Open open) {
   server.pool_id = open.pool;
   server.pool = &view(open.pool);
   // Our configuration may be a message behind the ledger's: this server has to be of the latter.
-  server.entry = shared_.ledger.info(open.pool).database;
+  pool::PoolInfo info = shared_.ledger.info(open.pool);
+  server.entry = info.database;
   const auto& hosts = server.entry->hosts;
-  server.host = hosts[open.host % hosts.size()];
+  if (info.hosts && open.host < info.hosts->size()) {
+    const pool::HostPlace& place = (*info.hosts)[open.host];
+    server.host = place.host;
+    server.address = place.address;
+    server.routed = true;
+  } else {
+    server.host = hosts[open.host % hosts.size()];
+  }
   server.created = server.step_start = now();
   server.deadline.owner = &server;
   server.deadline.kind = 1;
@@ -54,7 +62,8 @@ void WorkerImpl::open_server(pool::Open open) {
   server.file_password.clear();
   if (open.reserve) log_server(Level::Warning, server, "taking connection from reserve_pool");
   arm(server.deadline, server_due(server));
-  reactor_.resolve(server.host.name, server.host.port, [this, slot](net::Resolved resolved) {
+  const std::string& where = server.address.empty() ? server.host.name : server.address;
+  reactor_.resolve(where, server.host.port, [this, slot](net::Resolved resolved) {
     Turn turn(*this);
     auto found = servers_.find(slot);
     if (found == servers_.end() || found->second->dead) return;

@@ -100,6 +100,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(UserAnswered& message);
   void on(LoginTurn& message);
   void on(StartCheck& message);
+  void on(HostEjected& message);
   void on(Quit& message);
 
   // --- clients.cpp

@@ -104,8 +104,8 @@ done
 
 cat >"$dir/howdah.ini" <<INI
 [databases]
-acs_primary = host=127.0.0.1 port=$pg_port dbname=acs
-acs_replica = host=127.0.0.2,127.0.0.3 port=$pg_port dbname=acs
+acs_primary = host=127.0.0.1,127.0.0.2,127.0.0.3 port=$pg_port dbname=acs target_session_attrs=primary
+acs_replica = host=127.0.0.1,127.0.0.2,127.0.0.3 port=$pg_port dbname=acs target_session_attrs=prefer-standby
 
 [howdah]
 listen_addr = 127.0.0.1
@@ -117,6 +117,7 @@ max_client_conn = 2000
 auth_type = trust
 auth_file = $dir/userlist.txt
 admin_users = demo
+monitor_user = demo
 INI
 echo '"demo" ""' >"$dir/userlist.txt"
 start howdah "$dir/howdah" "$dir/howdah.ini"
@@ -149,6 +150,10 @@ show acs_replica "select count(*) from devices"
 show acs_replica "insert into devices values (4, 'no')"
 show acs_primary "select count(*) from devices"
 echo
+echo "SHOW HOSTS, some of its columns:"
+psql -X -A -F ' ' -h 127.0.0.1 -p "$port" -U demo howdah -c 'SHOW HOSTS' |
+  awk 'NF > 9 { printf "  %-12s %-8s %-8s %s\n", $1, $2, $5, $6 }'
+echo
 echo "SHOW POOLS, some of its columns:"
 psql -X -A -F ' ' -h 127.0.0.1 -p "$port" -U demo howdah -c 'SHOW POOLS' |
   awk 'NF > 9 { printf "  %-12s %-10s %-10s %-11s %-10s %s\n", $1, $2, $3, $4, $7, $10 }'
@@ -160,6 +165,7 @@ howdah listens on 127.0.0.1:$port, user demo, no password. From another shell:
   psql -h 127.0.0.1 -p $port -U demo acs_primary     # writes
   psql -h 127.0.0.1 -p $port -U demo acs_replica     # reads, spread over the replicas
   psql -h 127.0.0.1 -p $port -U demo howdah -c 'SHOW POOLS'
+  psql -h 127.0.0.1 -p $port -U demo howdah -c 'SHOW HOSTS'
   $pg_bin/pgbench -h 127.0.0.1 -p $port -U demo -i acs_primary
   $pg_bin/pgbench -h 127.0.0.1 -p $port -U demo -c 50 -j 2 -T 10 acs_primary
 Configuration and logs: $dir.  Ctrl-C ends and removes everything.

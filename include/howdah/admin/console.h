@@ -20,6 +20,7 @@
 #include "howdah/metrics/stats.h"
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
+#include "howdah/route/fleet.h"
 
 namespace howdah::admin {
 
@@ -33,6 +34,7 @@ struct State {
   const pool::ClientBudget* clients = nullptr;
   const metrics::Stats* stats = nullptr;
   std::vector<WorkerReport> workers;
+  std::shared_ptr<const route::FleetView> hosts;  // null: no entry is routed
   std::string version;      // "PgBouncer 1.25.2 (howdah 0.1.0)"; see app
   bool paused = false, suspended = false, shutting_down = false;
   std::vector<std::string> disabled_databases, paused_databases;

@@ -20,13 +20,16 @@ using base::Duration;
 
 enum class PoolMode { Session, Transaction, Statement };
 enum class AuthType { Any, Trust, Plain, Md5, ScramSha256, Cert, Hba, Ldap, Pam };
-enum class LoadBalance { RoundRobin, Disable };
+enum class LoadBalance { RoundRobin, Disable, Random, LeastConnections };
+// libpq's words: which hosts of the list an entry may use.
+enum class TargetAttrs { Any, ReadWrite, ReadOnly, Primary, Standby, PreferStandby };
 enum class TlsMode { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 enum class TlsNegotiation { Postgres, Direct };
 
 std::string_view name(PoolMode mode);   // "session", ...
 std::string_view name(AuthType type);   // "scram-sha-256", ...
 std::string_view name(LoadBalance mode);
+std::string_view name(TargetAttrs attrs);
 std::string_view name(TlsMode mode);    // "verify-full", ...
 
 // The client_tls_* or server_tls_* keys; texts as they stand in the file.
@@ -62,6 +65,11 @@ struct Database {
   std::optional<bool> tracks_state;  // session_state = track
   std::optional<Duration> server_lifetime, query_wait_timeout;
   LoadBalance load_balance_hosts = LoadBalance::RoundRobin;
+  TargetAttrs target_session_attrs = TargetAttrs::Any;
+  std::int64_t max_replica_lag = 0;  // bytes of WAL; 0 = no limit
+  Duration max_replica_lag_time{};   // 0 = no limit
+  // Its hosts are watched, and chosen by what they are; else as PgBouncer does.
+  bool routed() const { return target_session_attrs != TargetAttrs::Any; }
   std::string connect_query;
   // client_encoding, datestyle, timezone, application_name for the server's StartupMessage.
   std::vector<std::pair<std::string, std::string>> startup_parameters;
@@ -150,6 +158,9 @@ struct Settings {
   int peer_id = 0;
   // Ours.
   bool cancel_on_disconnect = true;
+  Duration health_check_interval{}, health_check_timeout{}, slow_start{};
+  int health_check_fall = 3, health_check_rise = 2;
+  std::string monitor_user, monitor_password, monitor_dbname, state_file;
   int max_pinned_servers = -1;  // a pool; -1 = all but one
   bool pin_unsafe = true;
   std::string session_state;  // "track" or "off"

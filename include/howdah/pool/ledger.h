@@ -152,10 +152,21 @@ struct PoolSnapshot {
   std::size_t obsolete = 0;  // any state, opened before the last RECONNECT or change of the entry
 };
 
+// The hosts of a routed entry (config::Database::routed()); Open::host is an index here. An index
+// keeps its meaning for the life of the process: hosts that go away stay, with weight 0.
+struct HostPlace {
+  config::Host host;
+  std::string address;  // numeric; empty: a unix socket
+  unsigned weight = 0;  // its share of the work, 100 = whole; 0: it gets none, and loses its servers
+  bool operator==(const HostPlace&) const = default;
+};
+using HostSet = std::vector<HostPlace>;
+
 // What a pool stands for: the entry in force and the pool user.
 struct PoolInfo {
   std::shared_ptr<const config::Database> database;
   std::string user;
+  std::shared_ptr<const HostSet> hosts;  // null: those of the entry
 };
 
 class Ledger {
@@ -222,6 +233,13 @@ class Ledger {
   // Reload: new limits; pools of removed or changed entries are marked so that their servers are
   // closed when they come back, parked ones now.
   void reconfigure(std::shared_ptr<const config::Config> config, TimePoint now, Actions& actions);
+  // What the hosts of a routed entry ("*": of those made from that line) are good for now. Until the first call its pools open nothing
+  // and their clients wait; so they do while no host has weight. Servers of hosts without weight
+  // are closed when idle. Where weights come and go, servers move by and by until each host has its
+  // share (but with load_balance_hosts = disable): a host that lacks one gets it first, then the
+  // others give up idle ones.
+  void set_hosts(std::string_view database, std::shared_ptr<const HostSet> hosts, TimePoint now,
+                 Actions& actions);
   // RECONNECT. Empty database = all.
   void reconnect(std::string_view database, TimePoint now, Actions& actions);
   // PAUSE / RESUME; empty = all. While paused nothing is granted or opened; parked slots are closed,

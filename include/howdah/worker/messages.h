@@ -123,12 +123,16 @@ struct KillClients {  // KILL, a removed database. Empty database: none; id 0: a
 struct ForgetWelcome {  // RECONNECT: cached login parameters are void. Empty = all
   std::string database;
 };
+struct HostEjected {  // a watched host: what runs there will not end
+  config::Host host;
+  std::string address;
+};
 struct Quit {};
 
 using Message = std::variant<NewClient, OpenServer, FetchServer, AdoptServer, CloseServer, FailClient,
                              ForgetPool, CancelQuery, PeerCancel, CancelDone, NewConfig, NewGate, Perform,
                              Gather, ConsoleAnswer, KillClients, ForgetWelcome, UserAnswered,
-                             LoginTurn, StartCheck, Quit>;
+                             LoginTurn, StartCheck, HostEjected, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {
@@ -147,7 +151,9 @@ struct Report {
 struct CancelWaits {  // Ctrl-C of a console client
   pool::Waiter client;
 };
+struct HostsChanged {};  // from the monitor: there is a new view of the hosts
 
-using SupervisorMessage = std::variant<ConsoleCommand, ConsoleGone, Report, CancelWaits>;
+using SupervisorMessage =
+    std::variant<ConsoleCommand, ConsoleGone, Report, CancelWaits, HostsChanged>;
 
 }  // namespace howdah::worker

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -144,6 +145,8 @@ struct Shared {
   PinBudget pins{};
   CheckGate checks{};
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
+  // A connection to a watched host was lost or refused. Any thread; null: nothing is watched.
+  std::function<void(const config::Host& host, const std::string& address)> host_fault{};
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };
 

@@ -47,6 +47,9 @@ const Expected kExpected[] = {
      "database:t user:t cl_active:i cl_waiting:i cl_active_cancel_req:i cl_waiting_cancel_req:i "
      "sv_active:i sv_active_cancel:i sv_being_canceled:i sv_idle:i sv_used:i sv_tested:i "
      "sv_login:i maxwait:i maxwait_us:i pool_mode:t load_balance_hosts:t sv_pinned:i"},
+    {"HOSTS",
+     "host:t port:i address:t identity:t role:t state:t cause:t since_ms:q lag_bytes:q lag_ms:q "
+     "timeline:i system:t latency_us:q checks:q ejections:q sv_active:i sv_idle:i"},
     {"CLIENTS", kClientColumns},
     {"SERVERS", kConnectionColumns},
     {"SOCKETS", kSocketColumns},
@@ -142,7 +145,7 @@ TEST_CASE("only SHOWs of single connections and users ask the workers for rows")
     CAPTURE(expected.word);
     std::string_view word = expected.word;
     bool rows = word == "CLIENTS" || word == "SERVERS" || word == "SOCKETS" ||
-                word == "ACTIVE_SOCKETS" || word == "USERS";
+                word == "ACTIVE_SOCKETS" || word == "USERS" || word == "HOSTS";
     FakeControl control;
     run(control, base::cat("SHOW ", word));
     CHECK(control.calls == std::vector<std::string>{rows ? "gather rows" : "gather"});

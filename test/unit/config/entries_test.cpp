@@ -103,11 +103,13 @@ TEST_CASE("numbers that mean inherit leave the field unset") {
 TEST_CASE("a wrong database line says what is wrong with it") {
   CHECK(has(problem("databases", "db = hots=h"), "unknown key 'hots', did you mean host"));
   CHECK(has(problem("databases", "db = query_routing=1"), "unknown key 'query_routing'"));
-  CHECK(has(problem("databases", "db = target_session_attrs=any"), "unknown key"));
+  CHECK(has(problem("databases", "db = target_session_attrs=master"), "prefer-standby"));
+  CHECK(has(problem("databases", "db = max_replica_lag=much"), "like 16MB"));
+  CHECK(has(problem("databases", "db = max_replica_lag_time=-1"), "like 5 or 500ms"));
   CHECK(has(problem("databases", "db = pool_size=many"), "pool_size must be a whole number"));
   CHECK(has(problem("databases", "db = server_lifetime=x"), "server_lifetime must be seconds"));
   CHECK(has(problem("databases", "db = pool_mode=x"), "session, transaction or statement"));
-  CHECK(has(problem("databases", "db = load_balance_hosts=x"), "round-robin or disable"));
+  CHECK(has(problem("databases", "db = load_balance_hosts=x"), "random or least-connections"));
   CHECK(has(problem("databases", "db = port=0"), "1 to 65535"));
   CHECK(has(problem("databases", "db = host=h port=99999"), "1 to 65535"));
   CHECK(has(problem("databases", "db = host=h:1"), "port="));

@@ -98,6 +98,7 @@ TEST_CASE("the manual's types are those of the table") {
       {Type::Enum, {"Enum"}},
       {Type::Protocols, {"List"}},
       {Type::File, {"Path"}},
+      {Type::Secret, {"Text"}},
       {Type::Text, {"Text", "Name", "Path", "SQL"}}};
   auto manual = items("SETTINGS");
   for (const auto& key : keys()) {

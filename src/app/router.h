@@ -1,0 +1,85 @@
+// Routed entries: their hosts' names made addresses, the monitor that watches them, and what the
+// ledger is told of it.
+//
+//   Config --names, DNS--> Endpoints --> Monitor --views--> fit() per entry --weights--> Ledger
+//
+// A host of an entry keeps its number for good; an address that vanishes from DNS keeps it with
+// weight 0, so its servers are closed when idle. Thread: the supervisor's; only fault() is for any.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "howdah/config/config.h"
+#include "howdah/net/mailbox.h"
+#include "howdah/pool/ledger.h"
+#include "howdah/probe/monitor.h"
+#include "howdah/worker/shared.h"
+
+namespace howdah::app {
+
+class Router {
+ public:
+  Router(net::Reactor& reactor, pool::Ledger& ledger, worker::Shared& shared,
+         std::function<void(pool::Actions)> perform);
+  ~Router();
+
+  // At start and at each reload.
+  void configure(std::shared_ptr<const config::Config> config);
+  // Something may have changed: looks at the newest view. Cheap; called every 100 ms, too.
+  void look(base::TimePoint now);
+  // Any thread.
+  void fault(const config::Host& host, const std::string& address);
+  // The monitor's newest; null without routed entries.
+  std::shared_ptr<const route::FleetView> view() const;
+  // Why an entry has no host now; empty: it has.
+  std::map<std::string, std::string> without_host() const;
+
+ private:
+  struct Place {
+    route::Endpoint endpoint;
+    bool current = true;  // the name still leads there
+  };
+  struct Entry {
+    std::shared_ptr<const config::Database> entry;
+    std::vector<Place> places;
+    pool::HostSet told;  // the ledger knows this
+    bool ever_told = false, said = false;
+    std::string why_none;
+  };
+  struct Name {  // of a host, and the port
+    std::vector<std::string> addresses;
+    bool asked = false;  // an answer is on its way
+    bool failed = false;
+  };
+  using NameKey = std::pair<std::string, std::uint16_t>;
+
+  void resolve_names();
+  void resolved(const NameKey& key, net::Resolved answer);
+  void place_entries();
+  void send_targets();
+  probe::Login login_for(const config::Database& entry) const;
+  void tell(const std::string& name, Entry& entry, const route::FleetView& view,
+            base::TimePoint now);
+  void tell_ejected(const route::FleetView& view);
+
+  net::Reactor& reactor_;
+  pool::Ledger& ledger_;
+  worker::Shared& shared_;
+  const std::function<void(pool::Actions)> perform_;
+  std::shared_ptr<const config::Config> config_;
+  std::unique_ptr<probe::Monitor> monitor_;               // once made it stays
+  std::atomic<probe::Monitor*> told_of_faults_{nullptr};  // the same, for fault()
+  route::HealthPolicy policy_;
+  std::map<std::string, Entry> entries_;
+  std::map<NameKey, Name> names_;
+  base::TimePoint next_resolve_{};
+  std::vector<route::Health> seen_;  // by HostId: to notice an ejection
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace howdah::app

@@ -71,8 +71,9 @@ Status Supervisor::read_again() {
 // Fails, and changes nothing, when TLS cannot be set up as it says.
 Status Supervisor::apply(std::shared_ptr<const config::Config> config,
                          std::shared_ptr<const auth::Access> access) {
-  std::vector<std::string> problems;
-  auto tls = worker::make_tls_contexts(*config, shared_.tls.get().get(), problems);
+  std::vector<std::string> problems, kept;
+  auto tls = worker::make_tls_contexts(*config, shared_.tls.get().get(), problems, &kept);
+  for (const std::string& line : kept) log_.warning(line);
   for (const std::string& problem : problems) log_.error(cat("TLS setup failed: ", problem));
   if (!tls) return refused(cat("TLS setup failed: ", problems.front()));
   shared_.tls.put(std::move(tls));  // before anybody hears of entries that need it

@@ -153,7 +153,8 @@ void Builder::check_settings() {
   check_tls_files("server_tls_");
 }
 
-// A side whose TLS is off may name files that are gone: PgBouncer doesn't look at them either.
+// A side whose TLS is off may name files that are gone: PgBouncer doesn't look at them either. One that may not
+// be read is left to whoever makes the contexts, who has read it perhaps when we were root.
 void Builder::check_tls_files(std::string_view side) {
   const SettingRow* mode = config_->find_row(cat(side, "sslmode"));
   if (!mode || mode->value == "disable") return;
@@ -161,7 +162,7 @@ void Builder::check_tls_files(std::string_view side) {
     const Key& key = keys()[i];
     const auto& path = config_->rows[i].value;
     if (key.type != Type::File || !key.name.starts_with(side) || !path || path->empty()) continue;
-    if (access(path->c_str(), R_OK) == 0) continue;
+    if (access(path->c_str(), R_OK) == 0 || errno == EACCES) continue;
     int error = errno;
     problems_.add(place_of(key.name), cat(key.name, " = ", shown(*path), " cannot be read: ",
                                           strerror(error), "; name a PEM file"));

@@ -4,8 +4,10 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -29,6 +31,14 @@ constexpr std::size_t kMaxFile = 16u << 20;
 
 base::Error wrong(std::string_view file, std::string_view why) {
   return {"config", cat(file, ": ", why)};
+}
+
+// Of a file that another user may read, as root does before it becomes somebody else, or of one that
+// nobody can use.
+base::Error unusable(const std::string& file, const char* what) {
+  base::Error error = wrong(file, take_tls_error(what));
+  if (::access(file.c_str(), R_OK) != 0 && errno == EACCES) error.code = TlsContext::kDenied;
+  return error;
 }
 
 int choose_alpn(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
@@ -121,10 +131,10 @@ base::Status OpensslContext::load_certificate() {
   if (options_.cert_file.empty()) return wrong(options_.key_file, "there is no certificate for it");
   if (options_.key_file.empty()) return wrong(options_.cert_file, "there is no key for it");
   if (SSL_CTX_use_certificate_chain_file(context, options_.cert_file.c_str()) != 1) {
-    return wrong(options_.cert_file, take_tls_error("not a certificate in PEM form"));
+    return unusable(options_.cert_file, "not a certificate in PEM form");
   }
   if (SSL_CTX_use_PrivateKey_file(context, options_.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return wrong(options_.key_file, take_tls_error("not a key in PEM form"));
+    return unusable(options_.key_file, "not a key in PEM form");
   }
   if (SSL_CTX_check_private_key(context) != 1) {
     return wrong(options_.key_file, cat("is not the key of ", options_.cert_file, " (",

@@ -52,25 +52,36 @@ std::shared_ptr<const TlsContext> TlsContexts::to_server(const config::Tls& tls)
 
 std::shared_ptr<const TlsContexts> make_tls_contexts(const config::Config& config,
                                                      const TlsContexts* before,
-                                                     std::vector<std::string>& problems) {
+                                                     std::vector<std::string>& problems,
+                                                     std::vector<std::string>* kept) {
   auto made = std::make_shared<TlsContexts>();
+  // The one in force takes the place of one whose files are closed to us now.
+  auto take = [&](base::Result<std::shared_ptr<const TlsContext>> result,
+                  std::shared_ptr<const TlsContext> in_force, const std::string& whose) {
+    if (result) return std::move(*result);
+    const base::Error& error = result.error();
+    if (in_force && kept && error.code == TlsContext::kDenied) {
+      kept->push_back(cat(whose, ": ", error.text, "; the certificate and key in force stay"));
+      return in_force;
+    }
+    problems.push_back(cat(whose, ": ", error.text));
+    return std::shared_ptr<const TlsContext>();
+  };
   const config::Tls& clients = config.settings.client_tls;
   made->clients_required = clients.required();
+  made->of_clients = clients;
   if (clients.on()) {
-    auto context = TlsContext::make(options_of(clients, TlsOptions::Side::Accept),
-                                    before ? before->clients.get() : nullptr);
-    if (context) {
-      made->clients = std::move(*context);
-    } else {
-      problems.push_back(cat("client_tls: ", context.error().text));
-    }
+    auto in_force = before ? before->clients : nullptr;
+    auto context = TlsContext::make(options_of(clients, TlsOptions::Side::Accept), in_force.get());
+    bool same = before && before->of_clients == clients;
+    made->clients = take(std::move(context), same ? in_force : nullptr, "client_tls");
   }
   auto add = [&](const config::Tls& tls, const std::string& whose) {
     if (!tls.on() || made->servers.contains(tls)) return;
     auto context = TlsContext::make(options_of(tls, TlsOptions::Side::Connect), nullptr);
-    if (!context) problems.push_back(cat(whose, ": ", context.error().text));
     // Null too, so that a thousand entries say it once.
-    made->servers.emplace(tls, context ? std::move(*context) : nullptr);
+    made->servers.emplace(
+        tls, take(std::move(context), before ? before->to_server(tls) : nullptr, whose));
   };
   add(config.settings.server_tls, "server_tls");
   for (const auto& [name, entry] : config.databases) {

@@ -2,6 +2,9 @@
 // reload, and clients that abuse the handshake.
 #include <doctest/doctest.h>
 #include <openssl/ssl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <list>
 
@@ -207,6 +210,54 @@ TEST_CASE("a broken certificate at reload is refused, and the old one stays in f
     CHECK(pooler.show("CONFIG", {{"key", "default_pool_size"}}).at("value") == "20");
     client = pooler.connect("db", "postgres", "sslmode=require");
   }
+}
+
+TEST_CASE("a key that only root could read stays in force at a reload, which the log says") {
+  if (::getuid() != 0) return;  // only root can become somebody else
+  TempDir directory;
+  std::string key = directory / "root.key", log = directory / "log", ini = directory / "howdah.ini";
+  write_file(key, read_file(world().server.key));
+  REQUIRE(::chmod(key.c_str(), 0600) == 0);
+  REQUIRE(::chown(key.c_str(), 0, 0) == 0);
+  write_file(directory / "userlist.txt", "\"admin\" \"\"\n");
+  int port = free_port();
+  auto write = [&](const std::string& size, const std::string& crt) {
+    write_file(ini, "[howdah]\nuser = " + service_user().name + "\nlisten_addr = 127.0.0.1\n" +
+                        "listen_port = " + std::to_string(port) + "\nunix_socket_dir =\n" +
+                        "auth_type = trust\nauth_file = " + (directory / "userlist.txt") +
+                        "\nadmin_users = admin\nclient_tls_sslmode = require\n" +
+                        "client_tls_key_file = " + key + "\nclient_tls_cert_file = " + crt +
+                        "\ndefault_pool_size = " + size + "\n[databases]\ndb = host=127.0.0.1\n");
+  };
+  write("7", world().server.crt);
+  Process howdah({pooler_binary(), ini}, {.log = log, .environment = {}, .as_service_user = false});
+  auto console = [&] {
+    return Client("host=127.0.0.1 port=" + std::to_string(port) +
+                  " dbname=pgbouncer user=admin sslmode=verify-full" + world().root);
+  };
+  eventually("it listens", [&] {
+    if (!howdah.running()) throw std::runtime_error(read_file(log));
+    try {
+      return console().exec("SHOW VERSION").rows() == 1;
+    } catch (const SqlError&) {
+      return false;
+    }
+  });
+  write("8", world().server.crt);
+  CHECK_NOTHROW(console().exec("RELOAD"));
+  CHECK(says(read_file(log), "client_tls: " + key + ": Permission denied; the certificate and key in force stay"));
+  CHECK(says(read_file(log), "WARNING"));
+  Result settings = console().exec("SHOW CONFIG");
+  for (int row = 0; row < settings.rows(); ++row) {
+    if (settings.at(row, 0) == "default_pool_size") CHECK(settings.at(row, 1) == "8");
+  }
+  // Another pair is asked for: the old one is not what was meant.
+  write("9", world().wrong_name.crt);
+  CHECK_THROWS_AS(console().exec("RELOAD"), SqlError);
+  CHECK(says(read_file(log), "TLS setup failed: client_tls: " + key));
+  CHECK(console().exec("SHOW VERSION").rows() == 1);
+  howdah.signal(SIGQUIT);
+  CHECK(howdah.wait() == 0);
 }
 
 TEST_CASE("big results, COPY both ways and long queries pass TLS whole") {

@@ -36,7 +36,8 @@ class TlsContext {
 
   // `before`: the context that this one replaces (null: none). While certificate, CA and demands
   // stay the same, its session tickets stay valid. The error's text names the file and what is
-  // wrong.
+  // wrong; its code is kDenied when certificate or key may not be read by who we are.
+  static constexpr const char* kDenied = "denied";
   static base::Result<std::shared_ptr<const TlsContext>> make(const TlsOptions& options,
                                                               const TlsContext* before);
 };

@@ -418,7 +418,9 @@ void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_
     return;
   }
   if (client.server) leave_server(client);
-  if (client.torn) {  // an error here would be read as the rest of a row
+  // An error here would be read as the rest of a row, or cannot be said in the middle of a handshake.
+  auto tls = client.transport->tls().state;
+  if (client.torn || tls == net::TlsStatus::State::Handshake || tls == net::TlsStatus::State::Failed) {
     if (settings.log_pooler_errors) log_client(Level::Warning, client, cat("pooler error: ", text));
     close_client(client, text);
     return;

@@ -409,6 +409,21 @@ TEST_CASE("clients that never finish the handshake are cut off and hold up nobod
   CHECK(way_in(pooler, "sslmode=require") == "tls");
 }
 
+TEST_CASE("a handshake that client_login_timeout ends takes no time to say goodbye") {
+  PoolerConfig settings = config("require");
+  settings.settings["client_login_timeout"] = "1";
+  Pooler pooler(settings);
+  TlsEnd example(-1, {});
+  for (std::string begun : {std::string(), example.first_flight().substr(0, 100)}) {
+    auto start = Clock::now();
+    Socket socket(pooler.port());
+    REQUIRE(ask(socket) == 'S');
+    socket.send(begun);
+    CHECK(socket.drain().empty());
+    CHECK(Clock::now() - start < Millis{9000});  // others are given 10 s to take the error
+  }
+}
+
 TEST_CASE("--check and the start judge certificates and keys") {
   auto check = [](const std::string& lines) {
     TempDir directory;

@@ -347,3 +347,51 @@ TEST_CASE("200 logins at once of one user are one question") {
   for (RawClient& client : clients) CHECK(client.until('Z').back().type == 'Z');
   CHECK(asked() == 1);
 }
+
+TEST_CASE(
+    "an auth_query that answers oddly lets nobody in, and its server is good for the next "
+    "question") {
+  make_roles();
+  struct Odd {
+    const char *name, *query,
+        *log;  // log: what is said there, and the client hears of the configuration
+  };
+  constexpr Odd kOdd[] = {
+      {"three", "select $1, $1, $1", "expected 2 columns from auth_query, not 3"},
+      {"none", "select from generate_series(1, length($1))",
+       "expected 2 columns from auth_query, not 0"},
+      {"null", "select null::text, $1", "the user's name is NULL or empty"},
+      {"empty", "select '', $1", "the user's name is NULL or empty"},
+      {"long", "select repeat('n', 128), $1", "the user's name is longer than 127 bytes"},
+      {"big", "select $1, repeat('s', 300000)", "its row is too long or malformed"},
+      {"zero", "select $1, (1 / (length($1) - length($1)))::text", "division by zero"},
+      {"two", "select $1, $1; select $1, $1", "cannot insert multiple commands"},
+      {"copy", "copy (select 1) to stdout", ""},
+      {"begin", "begin", ""},
+      {"other", "select 'q_null', 'SCRAM-SHA-256$1:'", ""},
+      {"nobody", "select $1, $1 where false", ""},
+  };
+  PoolerConfig how = config("plain");
+  how.settings["default_pool_size"] = "1";
+  how.settings["query_wait_timeout"] = "20";
+  for (const Odd& odd : kOdd) {
+    std::string query;
+    for (const char* c = odd.query; *c; ++c) query += *c == '\'' ? "''" : std::string(1, *c);
+    how.databases.push_back(
+        entry(odd.name, primary(), "postgres", "auth_dbname=db auth_query='" + query + "'"));
+  }
+  Pooler pooler(how);
+  for (int round = 0; round < 2; ++round) {
+    for (const Odd& odd : kOdd) {
+      CAPTURE(odd.name);
+      ErrorReport report = refused(pooler.conninfo(odd.name, "q_md5", "password=md5-password"));
+      CHECK(report.severity == "FATAL");
+      if (*odd.log) {
+        CHECK(report.message == "bouncer config error");
+        CHECK_MESSAGE(pooler.logged(std::string("error in auth_query: ") + odd.log), pooler.log());
+      }
+      expect_in(pooler, "q_scram", "scram-password");
+    }
+    pooler.console("RELOAD");
+  }
+}

@@ -38,6 +38,9 @@ std::string system_user(std::uint32_t uid) {
   return error == 0 && found ? found->pw_name : std::string();
 }
 
+bool is_pam(Client& client) {
+  return client.session.plan().grant->method != auth::RuleMethod::Ldap;
+}
 }  // namespace
 
 auth::Origin WorkerImpl::origin_of(Client& client) const {
@@ -151,9 +154,18 @@ void WorkerImpl::find_system_user(Client& client) {
 
 // --- Passwords judged by LDAP and PAM -------------------------------------------------------------
 
+CheckGate& WorkerImpl::check_gate(bool pam) {
+  return pam ? shared_.pam_checks : shared_.ldap_checks;
+}
+
+void WorkerImpl::next_check(bool pam) {
+  if (auto next = check_gate(pam).leave())
+    shared_.workers[next->worker]->post(StartCheck{next->client, pam});
+}
+
 void WorkerImpl::start_check(Client& client) {
   client.flight = true;
-  if (shared_.checks.enter({id_, client.id})) run_check(client);
+  if (check_gate(is_pam(client)).enter({id_, client.id})) run_check(client);
 }
 
 void WorkerImpl::on(StartCheck& message) {
@@ -161,8 +173,8 @@ void WorkerImpl::on(StartCheck& message) {
   if (waiting && waiting->session.checking()) {
     waiting->flight = true;
     run_check(*waiting);
-  } else if (auto next = shared_.checks.leave()) {
-    shared_.workers[next->worker]->post(StartCheck{next->client});
+  } else {
+    next_check(message.pam);
   }
 }
 
@@ -172,7 +184,7 @@ void WorkerImpl::run_check(Client& client) {
   auto verdict = std::make_shared<base::Status>(base::Error{"XX000", "not asked"});
   auto delay = std::make_shared<Duration>();
   std::function<void()> job;
-  if (plan.grant->method == auth::RuleMethod::Ldap) {
+  if (!is_pam(client)) {
     job = [password, verdict, options = plan.grant->ldap, user = plan.user] {
       *verdict = auth::ldap_check(*options, user, *password);
       password->clear();
@@ -189,16 +201,15 @@ void WorkerImpl::run_check(Client& client) {
     };
   }
   reactor_.work(std::move(job),
-                [this, number = client.id, verdict, delay] {
-                  check_done(number, *verdict, *delay);
+                [this, number = client.id, pam = is_pam(client), verdict, delay] {
+                  check_done(number, pam, *verdict, *delay);
                 });
 }
 
-void WorkerImpl::check_done(std::uint64_t number, const base::Status& verdict, Duration delay) {
+void WorkerImpl::check_done(std::uint64_t number, bool pam, const base::Status& verdict,
+                            Duration delay) {
   Turn turn(*this);
-  if (auto next = shared_.checks.leave()) {
-    shared_.workers[next->worker]->post(StartCheck{next->client});
-  }
+  next_check(pam);
   Client* waiting = still_waiting(number);
   if (!waiting || !waiting->session.checking()) return;
   if (!verdict && delay.count() > 0) {

@@ -7,7 +7,7 @@ using base::Lock;
 
 bool CheckGate::enter(pool::Waiter who) {
   Lock lock(mutex_);
-  if (inside_ < kAtOnce) {
+  if (inside_ < at_once_) {
     ++inside_;
     return true;
   }

@@ -153,7 +153,9 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void find_system_user(Client& client);
   void start_check(Client& client);
   void run_check(Client& client);
-  void check_done(std::uint64_t number, const base::Status& verdict, Duration delay);
+  void check_done(std::uint64_t number, bool pam, const base::Status& verdict, Duration delay);
+  CheckGate& check_gate(bool pam);
+  void next_check(bool pam);
   // The client of that number, still waiting for what was looked up for it; else null.
   Client* still_waiting(std::uint64_t number);
 

@@ -122,6 +122,9 @@ TEST_CASE("it refuses to run as root unless it is told whom to become") {
            !other.running();
   });
   CHECK(other.running());
+  eventually("it knows its signals", [&] {
+    return read_file(options.log).find("process up") != std::string::npos || !other.running();
+  });
   other.signal(SIGQUIT);
   CHECK(other.wait() == 0);
 }

@@ -79,7 +79,15 @@ TEST_CASE("who waits at the gate is bounded by client_login_timeout") {
   RawClient first = half_way(pooler), second = half_way(pooler);
   CHECK(first.until_closed().message == "client_login_timeout");
   CHECK(second.until_closed().message == "client_login_timeout");
-  CHECK(pooler.connect("db", "u", "password=right").value("select 1") == "1");
+  // The gate is open again; on a busy machine a login may take its second.
+  eventually("who comes then is let in", [&] {
+    try {
+      return pooler.connect("db", "u", "password=right").value("select 1") == "1";
+    } catch (const SqlError& error) {
+      CHECK(error.report.message == "client_login_timeout");
+      return false;
+    }
+  });
 }
 
 TEST_CASE("auth_failure_delay: each wrong password of an address waits twice as long") {
@@ -94,12 +102,10 @@ TEST_CASE("auth_failure_delay: each wrong password of an address waits twice as 
   CHECK(time_of("u") >= 100);
   CHECK(time_of("nobody") >= 200);
   CHECK(time_of("u") >= 400);
-  // A right password waits for nothing (its time is bounded by the next delay, 800 ms).
-  auto start = Clock::now();
-  CHECK(pooler.connect("db", "u", "password=right").value("select 1") == "1");
-  CHECK(Clock::now() - start < Millis{800});
-  // Another address starts anew: through a unix socket there is none, and no delay.
+  // A right password waits for nothing, whatever is due.
   pooler.console("set auth_failure_delay = 1h");
+  CHECK(pooler.connect("db", "u", "password=right").value("select 1") == "1");
+  // Another address starts anew: through a unix socket there is none, and no delay.
   ErrorReport local =
       refused("host=" + pooler.directory() + " port=" + std::to_string(pooler.port()) +
               " dbname=db user=u password=wrong");

@@ -97,8 +97,9 @@ TEST_CASE("all of many clients run their queries on 20 servers, none more than a
   Crowd crowd(pooler, client_count());
   CHECK(pooler.pool("db", "postgres", "cl_active") == client_count());
   int spread = crowd.run(full_run() ? 10 : 5, "select 1");
-  // First come first served: who was served goes to the end of the queue.
-  CHECK(spread <= 2);
+  // First come first served: who was served goes to the end of the queue. A turn more is ours: answers
+  // are counted when this process comes to read them.
+  CHECK(spread <= 3);
   CHECK(primary().backends("many") <= 20);
   CHECK(pooler.show("LISTS", {{"list", "used_clients"}}).at("items") ==
         std::to_string(client_count() + 1));

@@ -98,8 +98,9 @@ struct NewConfig {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const auth::Access> access;  // null: auth_type needs no rules
 };
-struct StartCheck {  // its turn has come: two passwords at a time are with LDAP or PAM
+struct StartCheck {  // its turn has come to have its password judged by LDAP or PAM
   std::uint64_t client;
+  bool pam;
 };
 struct NewGate {
   std::shared_ptr<const Gate> gate;

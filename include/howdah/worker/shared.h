@@ -143,7 +143,7 @@ struct Shared {
   AcceptedValues accepted{};
   FirstStates first_states{};
   PinBudget pins{};
-  CheckGate checks{};
+  CheckGate ldap_checks{2}, pam_checks{1};  // PAM's modules need not know of threads
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   // A connection to a watched host was lost or refused. Any thread; null: nothing is watched.
   std::function<void(const config::Host& host, const std::string& address)> host_fault{};

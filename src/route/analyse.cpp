@@ -301,6 +301,8 @@ std::shared_ptr<const Shape> analyse(std::string_view sql) {
   } else {
     parse(sql, *shape);
   }
+  auto strange = [](char c) { return c < ' ' || c > '~'; };
+  if (std::any_of(shape->subject.begin(), shape->subject.end(), strange)) shape->subject.clear();
   bool unread = shape->reason == Reason::TooLong || shape->reason == Reason::TooDeep ||
                 shape->reason == Reason::NotUnderstood;
   if (unread && begins_definition(sql)) shape->ddl = true;

@@ -143,10 +143,8 @@ Reason relation_verdict(const Name& name, char what, std::string_view value) {
 
 // `user` and `builtin`: the worst of such functions, 0 if there are none.
 Reason function_verdict(const Name& name, char user, char builtin) {
-  if (user == 'v') return Reason::Function;
-  if (name.what == Name::What::Attribute) {
-    return builtin == 'v' ? Reason::Function : Reason::Read;
-  }
+  if (user == 'v' || builtin == 'v') return Reason::Function;  // also what a superuser put there
+  if (name.what == Name::What::Attribute) return Reason::Read;
   // With both an own function and one of the catalogue's, either may be the one that is called.
   if (user != 0 && builtin == 0) return Reason::Read;
   if (!name.schema.empty() && name.schema != "pg_catalog") return Reason::Missing;

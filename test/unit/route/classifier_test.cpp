@@ -173,6 +173,27 @@ TEST_CASE("what a view, a policy or a default holds counts like the statement's 
   }
 }
 
+TEST_CASE("a function is what the worst of its overloads is, in pg_catalog or not") {
+  auto verdict = [](const Name& name, const Rows& rows) {
+    return read_rows({name}, rows)[0].verdict;
+  };
+  Name lower{Name::What::Function, {}, "lower"}, later{Name::What::Function, {}, "not_of_15"};
+  CHECK(verdict(lower, {}) == Reason::Read);
+  CHECK(verdict(lower, {{"0", "c", "i"}, {"0", "f", "s"}}) == Reason::Read);
+  CHECK(verdict(lower, {{"0", "c", "i"}, {"0", "f", "v"}}) == Reason::Function);
+  CHECK(verdict(lower, {{"0", "c", "v"}}) == Reason::Function);
+  CHECK(verdict(later, {}) == Reason::Missing);
+  CHECK(verdict(later, {{"0", "f", "s"}}) == Reason::Read);
+  CHECK(verdict(later, {{"0", "c", "i"}}) == Reason::Read);
+  CHECK(verdict(later, {{"0", "c", "s"}}) == Reason::Function);  // may tell of its server
+  CHECK(verdict(later, {{"0", "c", "s"}, {"0", "f", "i"}}) == Reason::Function);
+  CHECK(verdict({Name::What::Function, "s", "lower"}, {}) == Reason::Missing);
+  Name column{Name::What::Attribute, {}, "a"};
+  CHECK(verdict(column, {}) == Reason::Read);
+  CHECK(verdict(column, {{"0", "f", "v"}}) == Reason::Function);
+  CHECK(verdict(column, {{"0", "c", "v"}}) == Reason::Function);
+}
+
 TEST_CASE("a volatile operator of queries without a word, or a volatile cast, makes all writes") {
   for (const Rows& rows :
        {Rows{{"0", "o", "="}}, Rows{{"0", "k", "cast"}}, Rows{{"0", "o", "#"}}}) {

@@ -256,4 +256,10 @@ void Router::fault(const config::Host& host, const std::string& address) {
     monitor->fault({host.name, host.port, address});
 }
 
+void Router::told_role(const config::Host& host, const std::string& address, bool standby) {
+  if (auto* monitor = told_of_faults_.load(std::memory_order_acquire))
+    monitor->told_role({host.name, host.port, address},
+                       standby ? route::Role::Standby : route::Role::Primary);
+}
+
 }  // namespace howdah::app

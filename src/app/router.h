@@ -34,6 +34,7 @@ class Router {
   void look(base::TimePoint now);
   // Any thread.
   void fault(const config::Host& host, const std::string& address);
+  void told_role(const config::Host& host, const std::string& address, bool standby);
   // The monitor's newest; null without routed entries.
   std::shared_ptr<const route::FleetView> view() const;
   // Why an entry has no host now; empty: it has.

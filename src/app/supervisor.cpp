@@ -148,6 +148,9 @@ int Supervisor::run() {
   shared_.host_fault = [this](const config::Host& host, const std::string& address) {
     router_.fault(host, address);
   };
+  shared_.host_role = [this](const config::Host& host, const std::string& address, bool standby) {
+    router_.told_role(host, address, standby);
+  };
   router_.configure(config_);
   running_ = count;
   for (Thread& one : threads_) {

@@ -67,6 +67,17 @@ class Monitor::Loop {
     }
     wake();
   }
+  void told_role(const route::Endpoint& endpoint, route::Role role) {
+    {
+      Lock lock(mutex_);
+      // Nothing new for a monitor that logs in itself.
+      for (const route::HostView& host : view_->hosts)
+        if (host.endpoint == endpoint && host.answers && host.cause != route::Cause::LoginFailed) return;
+      if (roles_.size() > 1000) return;
+      roles_.emplace_back(endpoint, role);
+    }
+    wake();
+  }
   void hold(bool held) {
     {
       Lock lock(mutex_);
@@ -94,17 +105,23 @@ class Monitor::Loop {
   bool take_messages(TimePoint now) {
     std::unique_ptr<Targets> targets;
     std::vector<route::Endpoint> faults;
+    std::vector<std::pair<route::Endpoint, route::Role>> roles;
     {
       Lock lock(mutex_);
       if (stop_) return false;
       targets = std::move(new_targets_);
       faults.swap(faults_);
+      roles.swap(roles_);
       work_held_ = held_;
     }
     if (targets) adopt(*targets);
     for (const route::Endpoint& endpoint : faults)
       for (auto& [id, watched] : watched_)
         if (watched.wanted && fleet_.endpoint(id) == endpoint) note(id, fleet_.fault(id, now), now);
+    for (const auto& [endpoint, role] : roles)
+      for (auto& [id, watched] : watched_)
+        if (watched.wanted && fleet_.endpoint(id) == endpoint)
+          note(id, fleet_.told_role(id, role, now), now);
     return true;
   }
 
@@ -233,6 +250,7 @@ class Monitor::Loop {
   mutable base::Mutex mutex_;
   std::unique_ptr<Targets> new_targets_ GUARDED_BY(mutex_);
   std::vector<route::Endpoint> faults_ GUARDED_BY(mutex_);
+  std::vector<std::pair<route::Endpoint, route::Role>> roles_ GUARDED_BY(mutex_);
   std::shared_ptr<const FleetView> view_ GUARDED_BY(mutex_);
   bool held_ GUARDED_BY(mutex_) = false, stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
@@ -243,6 +261,9 @@ Monitor::Monitor(base::Log& log, std::string state_file, std::function<void()> c
 Monitor::~Monitor() = default;
 void Monitor::set_targets(Targets targets) { loop_->set_targets(std::move(targets)); }
 void Monitor::fault(const route::Endpoint& endpoint) { loop_->fault(endpoint); }
+void Monitor::told_role(const route::Endpoint& endpoint, route::Role role) {
+  loop_->told_role(endpoint, role);
+}
 void Monitor::hold(bool held) { loop_->hold(held); }
 std::shared_ptr<const FleetView> Monitor::view() const { return loop_->view(); }
 

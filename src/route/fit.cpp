@@ -10,6 +10,8 @@ namespace howdah::route {
 namespace {
 using config::TargetAttrs;
 constexpr unsigned kWhole = 100, kRampFrom = 10;
+// A role that a pooled connection told is tried anew after this, where nobody else fits.
+constexpr Duration kHearsayLasts = std::chrono::seconds(1);
 
 // The system that most hosts of the entry belong to; 0: none, or no majority.
 std::uint64_t majority(const std::vector<HostId>& ids, const FleetView& view) {
@@ -66,13 +68,20 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
   made.weights.assign(ids.size(), 0);
   std::uint64_t system = majority(ids, view);
   Candidates primaries, standbys, all;
+  // Alive, and their role is for a login to find out.
+  std::vector<std::size_t> strangers, old_news;
   bool split = false, foreign = false, lagging = false, stale = false, unknown = false,
        unprobed = false;
   for (std::size_t place = 0; place < ids.size(); ++place) {
     const HostView& host = view.hosts[ids[place]];
     unprobed = unprobed || host.checks == 0;
     if (host.health == Health::Unknown) continue;
-    bool other = host.system != system;  // also when there is no majority
+    bool other = host.system != 0 && host.system != system;  // also when there is no majority
+    if (host.cause == Cause::LoginFailed && host.health == Health::Up) {
+      if (host.role == Role::Unknown) strangers.push_back(place);
+      if (host.role != Role::Unknown && now - host.told_at > kHearsayLasts)
+        old_news.push_back(place);
+    }
     switch (host.role) {
       case Role::Primary: {
         auto known = view.systems.find(host.system);
@@ -100,7 +109,6 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
         break;
     }
   }
-  // Two hosts that lead one system and are the same server behind two names: the first will do.
   const std::vector<std::size_t>* chosen = nullptr;
   bool ramps = true;
   switch (entry.target_session_attrs) {
@@ -130,6 +138,25 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
       if (standbys.up.empty() && !primaries.up.empty()) chosen = &primaries.up;
       if (chosen->empty()) chosen = &primaries.best();
       break;
+  }
+  bool lag_limit = entry.max_replica_lag > 0 || entry.max_replica_lag_time.count() > 0;
+  bool wants_primary = entry.target_session_attrs == TargetAttrs::Primary ||
+                       entry.target_session_attrs == TargetAttrs::ReadWrite;
+  bool has_standby = chosen == &standbys.up || chosen == &standbys.doubtful;
+  // Nobody knows a lag of theirs, and a known primary is primary enough.
+  if (entry.target_session_attrs == TargetAttrs::Any || (lag_limit && !wants_primary) ||
+      (wants_primary && !chosen->empty()))
+    strangers.clear();
+  if (!chosen->empty() || (lag_limit && !wants_primary)) old_news.clear();
+  if (!strangers.empty() && !wants_primary && !has_standby) chosen = &strangers;
+  for (std::size_t place : strangers) made.weights[place] = kWhole;
+  for (std::size_t place : old_news) made.weights[place] = kWhole;
+  if (chosen->empty() && !old_news.empty()) chosen = &old_news;
+  if (chosen->empty() && !strangers.empty()) chosen = &strangers;
+  if (wants_primary && chosen != &strangers && chosen != &old_news && chosen->size() > 1) {
+    // One server behind two names, or two that nobody could compare: never in turn.
+    made.weights[chosen->front()] = kWhole;
+    return made;
   }
   for (std::size_t place : *chosen)
     made.weights[place] = ramps && chosen->size() > 1

@@ -115,6 +115,7 @@ std::shared_ptr<const FleetView> Fleet::view(TimePoint now) const {
     view.position = last.position;
     view.latency = last.answered - last.sent;
     view.since = machine.since();
+    view.told_at = machine.told_at();
     view.ramp_from = machine.ramp_from();
     view.checks = machine.checks();
     view.ejections = machine.ejections();

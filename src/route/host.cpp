@@ -2,7 +2,7 @@
 #include "howdah/route/host.h"
 
 #include <algorithm>
-#include <cassert>
+#include <utility>
 
 #include "howdah/base/text.h"
 
@@ -88,8 +88,12 @@ void HostMachine::set(Health health, TimePoint now) {
   since_ = now;
 }
 
-bool HostMachine::good(const Sample& sample, const HealthPolicy& policy) {
-  TimePoint now = sample.answered;
+bool HostMachine::good(const Sample& probe, const HealthPolicy& policy) {
+  TimePoint now = probe.answered;
+  Sample sample = probe;
+  // A monitor that cannot log in does not know better than pooled connections.
+  if (sample.doubt == Cause::LoginFailed && told_at_ != TimePoint{}) sample.role = last_.role;
+  if (sample.doubt != Cause::LoginFailed) told_at_ = {};
   Health before = health_;
   bool changed = !answers_ || last_.role != sample.role || last_.timeline != sample.timeline ||
                  last_.system != sample.system || last_.identity != sample.identity ||
@@ -158,7 +162,17 @@ bool HostMachine::bad(Cause cause, std::string_view text, TimePoint now,
   return changed || health_ != before;
 }
 
+bool HostMachine::told_role(Role role, TimePoint now) {
+  if (!answers_ || last_.doubt != Cause::LoginFailed) return false;
+  told_at_ = now;
+  return std::exchange(last_.role, role) != role;
+}
+
 bool HostMachine::fault(TimePoint now) {
+  if (told_at_ != TimePoint{}) {  // it may come back as something else
+    told_at_ = {};
+    last_.role = Role::Unknown;
+  }
   // A suspect's next probe is near: a storm of lost connections is not one of failed probes.
   if (health_ != Health::Up) return false;
   ended_ = {};

@@ -163,6 +163,7 @@ class Server final : public net::TransportUser {
   config::Host host;
   std::string address;  // of a routed entry's host
   bool routed = false;  // the monitor watches its host
+  bool misfit = false;  // at its login it turned out to be in another role than its entry asks for
   std::shared_ptr<const net::TlsContext> tls;  // null: its entry has TLS off, or it is local
   std::vector<net::Address> addresses;  // left to try
   TimePoint idle_since{};  // when it was parked; zero: it was not, since its last use

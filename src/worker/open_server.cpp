@@ -146,6 +146,31 @@ void WorkerImpl::start_login(Server& server) {
   }
 }
 
+// The monitor may be a moment behind, or not able to log in. PostgreSQL before 14 does not say.
+bool WorkerImpl::fits_role(const Server& server) const {
+  using config::TargetAttrs;
+  bool known = false, standby = false;
+  for (const auto& [name, value] : server.session->reported()) {
+    if (name != "in_hot_standby") continue;
+    known = true;
+    standby = value == "on";
+  }
+  if (!known) return true;
+  if (shared_.host_role) shared_.host_role(server.host, server.address, standby);
+  switch (server.entry->target_session_attrs) {
+    case TargetAttrs::Primary:
+    case TargetAttrs::ReadWrite:
+      return !standby;
+    case TargetAttrs::Standby:
+      return standby;
+    case TargetAttrs::Any:
+    case TargetAttrs::ReadOnly:
+    case TargetAttrs::PreferStandby:
+      break;
+  }
+  return true;
+}
+
 void WorkerImpl::server_logged_in(Server& server) {
   if (config_->settings.log_connections) {
     net::Address local = server.transport->local();
@@ -155,6 +180,11 @@ void WorkerImpl::server_logged_in(Server& server) {
                    : cat("new connection to server (from ", local.text(), ")"));
   }
   server.stage = Server::Stage::Setup;
+  if (server.routed && !fits_role(server)) {
+    server.misfit = true;
+    server_lost(server, "the server is not in the role that target_session_attrs asks for");
+    return;
+  }
   if (!server.entry->connect_query.empty() && !server.own) {
     run_query(server, Purpose::Connect, server.entry->connect_query);
   } else {

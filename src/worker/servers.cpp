@@ -414,7 +414,7 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   if (server.dead) return;
   std::string why(reason);
   const ServerSession& session = *server.session;
-  if (server.routed && shared_.host_fault) shared_.host_fault(server.host, server.address);
+  if (server.routed && !server.misfit && shared_.host_fault) shared_.host_fault(server.host, server.address);
   if (server.stage != Server::Stage::Ready) {
     bool refused = session.login_refused();
     base::Error error = refused ? session.close_reason()

@@ -210,6 +210,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void open_server(pool::Open open);
   void connect_server(Server& server);
   void start_login(Server& server);
+  bool fits_role(const Server& server) const;
   bool password_rotated(Server& server);
   session::ServerSession::Login server_login(const Server& server) const;
   void read_server(Server& server);

@@ -273,17 +273,29 @@ TEST_CASE("terminated backends eject nobody" * doctest::skip(kSkip)) {
     CHECK(pooler.show("HOSTS", {{"port", std::to_string(port)}}).at("ejections") == "0");
 }
 
-TEST_CASE("a monitor that may not log in is told of, and nothing is guessed" *
+TEST_CASE("without a login for the monitor roles are found out by pooled connections" *
           doctest::skip(kSkip)) {
   Trio trio;
-  PoolerConfig with = config(trio, {{"monitor_user", "nobody_here"}, {"query_wait_timeout", "2"}});
-  with.databases.push_back(trio.line("plain", ""));
+  PoolerConfig with = config(trio, {{"monitor_user", "nobody_here"}, {"query_wait_timeout", "20"}});
+  with.databases.push_back(trio.line("near",
+                                     "target_session_attrs=standby max_replica_lag=1MB "
+                                     "query_wait_timeout=1"));
   Pooler pooler(with);
   eventually("it says why", [&] { return pooler.logged("monitor cannot log in"); });
-  CHECK(pooler.show("HOSTS", {{"port", std::to_string(trio.a->port())}}).at("role") == "unknown");
-  auto told = refused(pooler.conninfo("rw", "postgres"));
+  CHECK(ports(pooler, "rw", 10) == std::map<int, int>{{trio.primary.port(), 10}});
+  CHECK(ports(pooler, "ro", 10).count(trio.primary.port()) == 0);
+  // What only a monitor can know is not guessed.
+  auto told = refused(pooler.conninfo("near", "postgres"));
   CHECK(told.message.find("query_wait_timeout") != std::string::npos);
-  CHECK(pooler.connect("plain").value("select 1") == "1");
+  Client writer = pooler.connect("rw");
+  trio.primary.kill_hard();
+  writer.send("select inet_server_port()");
+  eventually("the primary is missed",
+             [&] { return pooler.logged("database rw: work waits") || writer.has_answer(); });
+  trio.a->promote();
+  CHECK(writer.last().at(0, 0) == std::to_string(trio.a->port()));
+  eventually("reads stay on the standby",
+             [&] { return ports(pooler, "ro", 10).count(trio.a->port()) == 0; });
 }
 
 TEST_CASE("an entry may become routed, and plain again, by a reload" * doctest::skip(kSkip)) {

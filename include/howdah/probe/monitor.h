@@ -44,6 +44,8 @@ class Monitor {
   void set_targets(Targets targets);
   // A pooled connection to this host was lost or refused.
   void fault(const route::Endpoint& endpoint);
+  // A pooled connection's server said what it is.
+  void told_role(const route::Endpoint& endpoint, route::Role role);
   // Work waits for a host to be found fit: all are probed more often.
   void hold(bool held);
   // The newest view; never null. `version` grows with each.

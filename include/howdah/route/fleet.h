@@ -50,6 +50,7 @@ struct HostView {
   Lag lag;  // standbys
   Duration latency{};
   TimePoint since{}, ramp_from = base::kNever;
+  TimePoint told_at{};  // the role is what a pooled connection said then; zero: the monitor knows it
   std::uint64_t checks = 0, ejections = 0;
 };
 
@@ -89,6 +90,9 @@ class Fleet {
   bool good(HostId id, const Sample& sample);
   bool bad(HostId id, Cause cause, std::string_view text, TimePoint now);
   bool fault(HostId id, TimePoint now);
+  bool told_role(HostId id, Role role, TimePoint now) {
+    return hosts_[id].machine.told_role(role, now);
+  }
   TimePoint due(HostId id, bool held) const { return hosts_[id].machine.due(policy_, held); }
   Duration patience(HostId id) const { return hosts_[id].machine.patience(policy_); }
 

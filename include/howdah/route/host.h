@@ -82,6 +82,9 @@ class HostMachine {
   bool bad(Cause cause, std::string_view text, TimePoint now, const HealthPolicy& policy);
   // A pooled connection was lost or refused. A probe is due at once.
   bool fault(TimePoint now);
+  // A pooled connection's server said its role (in_hot_standby). Counts where the monitor knows none.
+  bool told_role(Role role, TimePoint now);
+  TimePoint told_at() const { return told_at_; }
 
   // When to probe next, and how long to wait for the answer. `held`: work waits for a host.
   TimePoint due(const HealthPolicy& policy, bool held) const;
@@ -107,6 +110,7 @@ class HostMachine {
   int goods_ = 0, bads_ = 0;
   TimePoint since_{}, ended_{};  // ended_: of the last probe; zero: never, or one is due at once
   TimePoint ramp_from_ = base::kNever;
+  TimePoint told_at_{};  // when last_.role was told by a pooled connection; zero: it was not
   std::uint64_t checks_ = 0, ejections_ = 0;
 };
 

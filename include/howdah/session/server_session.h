@@ -106,6 +106,7 @@ class ServerSession {
   }
 
   // All ParameterStatus of the login, in order: the welcome for clients. Moved out once.
+  const std::vector<std::pair<std::string, std::string>>& reported() const { return reported_; }
   std::vector<std::pair<std::string, std::string>> take_reported() { return std::move(reported_); }
   const std::string& cancel_key() const { return cancel_key_; }  // 8 bytes once logged in
   // Why it is closed: SQLSTATE (empty: no ErrorResponse, a broken connection) and text.

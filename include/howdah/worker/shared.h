@@ -147,6 +147,9 @@ struct Shared {
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   // A connection to a watched host was lost or refused. Any thread; null: nothing is watched.
   std::function<void(const config::Host& host, const std::string& address)> host_fault{};
+  // What a watched host's server said of itself at a login (in_hot_standby).
+  std::function<void(const config::Host& host, const std::string& address, bool standby)>
+      host_role{};
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };
 

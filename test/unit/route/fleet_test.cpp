@@ -233,6 +233,44 @@ TEST_CASE("what nobody knows is no small lag: old news, other timelines, hosts t
   CHECK(world.weights(TargetAttrs::Standby) == Weights{0, 100, 0});
 }
 
+TEST_CASE("without a monitor's login roles are found out by pooled connections") {
+  World world;
+  auto alive = [&](HostId id) {
+    Sample made;
+    made.sent = made.answered = world.now;
+    made.doubt = Cause::LoginFailed;
+    world.fleet.good(id, made);
+  };
+  for (HostId id : world.ids) alive(id);
+  // Any of them may be what is wanted.
+  CHECK(world.weights(TargetAttrs::Primary) == Weights{100, 100, 100});
+  CHECK(world.weights(TargetAttrs::Standby) == Weights{100, 100, 100});
+  world.fleet.told_role(1, Role::Standby, world.now);
+  CHECK(world.weights(TargetAttrs::Primary) == Weights{100, 0, 100});
+  CHECK(world.weights(TargetAttrs::Standby) == Weights{100, 100, 100});
+  world.fleet.told_role(0, Role::Primary, world.now);
+  CHECK(world.weights(TargetAttrs::Primary) == Weights{100, 0, 0});
+  CHECK(world.weights(TargetAttrs::PreferStandby) == Weights{0, 100, 100});
+  world.fleet.told_role(2, Role::Standby, world.now);
+  alive(2);  // the next probe knows no better
+  CHECK(world.weights(TargetAttrs::Standby) == Weights{0, 100, 100});
+  // A lag that nobody can know is no small one.
+  world.entry.max_replica_lag = 1000;
+  CHECK(world.weights(TargetAttrs::Standby) == Weights{0, 0, 0});
+  world.entry.max_replica_lag = 0;
+  // The primary is gone: the others may have changed, which a login will tell.
+  world.dead(0);
+  CHECK(world.weights(TargetAttrs::Primary) == Weights{0, 0, 0});
+  world.now += 2s;
+  CHECK(world.weights(TargetAttrs::Primary) == Weights{0, 100, 100});
+  world.fleet.told_role(1, Role::Primary, world.now);
+  CHECK(world.weights(TargetAttrs::Primary) == Weights{0, 100, 0});
+  CHECK(world.weights(TargetAttrs::Standby) == Weights{0, 0, 100});
+  // A lost connection: it may come back as something else.
+  world.fleet.fault(2, world.now);
+  CHECK(world.fleet.view(world.now)->hosts[2].role == Role::Unknown);
+}
+
 TEST_CASE("an insert position behind a bare page header counts as the page's start") {
   constexpr std::uint64_t kSegment = 16 << 20;
   CHECK(without_page_header(5 * kSegment + 40, kSegment) == 5 * kSegment);

@@ -1,6 +1,7 @@
 // Makes a round that differs smaller; see the header.
 #include "compare/shrink.h"
 
+#include <algorithm>
 #include <functional>
 
 namespace howdah::compare {
@@ -43,19 +44,18 @@ class Shrinker {
         smaller |= without([&](Round& round) { round[c].erase(at(round[c], s)); });
       }
     }
+    // Messages, many at a time first.
     for (std::size_t c = 0; c < best_.round.size(); ++c) {
-      for (std::size_t s = 0; s < best_.round[c].size(); ++s) {
-        for (std::size_t i = best_.round[c][s].steps.size(); i-- > 0;) {
-          smaller |=
-              without([&](Round& round) { round[c][s].steps.erase(at(round[c][s].steps, i)); });
+      std::size_t size = count(best_.round[c]);
+      while (size > 1 && c < best_.round.size()) {
+        size = (size + 1) / 2;
+        for (std::size_t end = count(best_.round[c]); end > 0;) {
+          std::size_t from = end > size ? end - size : 0;
+          smaller |= without([&](Round& round) { erase(round[c], from, end); });
+          if (c >= best_.round.size()) break;
+          end = std::min(from, count(best_.round[c]));
         }
-        for (std::size_t i = best_.round[c][s].steps.size(); i-- > 0;) {
-          for (std::size_t m = best_.round[c][s].steps[i].messages.size(); m-- > 0;) {
-            smaller |= without([&](Round& round) {
-              round[c][s].steps[i].messages.erase(at(round[c][s].steps[i].messages, m));
-            });
-          }
-        }
+        if (size == 1) break;
       }
     }
     return smaller;
@@ -65,6 +65,25 @@ class Shrinker {
   template <class T>
   static typename std::vector<T>::iterator at(std::vector<T>& list, std::size_t index) {
     return list.begin() + static_cast<std::ptrdiff_t>(index);
+  }
+  static std::size_t count(const std::vector<Script>& scripts) {
+    std::size_t messages = 0;
+    for (const Script& script : scripts) {
+      for (const Step& step : script.steps) messages += step.messages.size();
+    }
+    return messages;
+  }
+  // Messages by their number in the whole of a client's scripts.
+  static void erase(std::vector<Script>& scripts, std::size_t from, std::size_t end) {
+    std::size_t number = 0;
+    for (Script& script : scripts) {
+      for (Step& step : script.steps) {
+        std::erase_if(step.messages, [&](const std::string&) {
+          std::size_t mine = number++;
+          return mine >= from && mine < end;
+        });
+      }
+    }
   }
   bool without(const std::function<void(Round&)>& take) {
     Round candidate = best_.round;
@@ -89,8 +108,12 @@ class Shrinker {
 Shrunk shrink(Runner& runner, World& world, Round round, const Difference& found, int seconds) {
   Shrunk best{std::move(round), found, false, 0};
   Shrinker shrinker(runner, world, best, seconds);
+  // What the client would have said next has nothing to do with it.
+  auto& scripts = best.round[found.client];
+  scripts.resize(found.script + 1);
+  scripts.back().steps.resize(found.step + 1);
   // Alone it would be easiest to understand.
-  Round alone{best.round[found.client]};
+  Round alone{scripts};
   if (!shrinker.differs(alone, 3) && !shrinker.differs(best.round, 5)) return best;
   while (!shrinker.late() && shrinker.pass()) {
   }

@@ -46,7 +46,19 @@ void World::cancel(Connection& connection, const std::string& key) const {
 
 void World::reset() {
   pooler_.console("RECONNECT");
-  // Whoever was left in a transaction is gone; what it locked need not be yet.
+  // Who was left in a transaction is gone, but what it had sent may still be running.
+  for (auto& client : clients_) {
+    client->exec(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where backend_type = 'client "
+        "backend' and datname = current_database() and pid <> pg_backend_pid()");
+  }
+  test::eventually("no server of the pooler is left", [&] {
+    test::Result servers = pooler_.console("SHOW SERVERS");
+    for (int row = 0; row < servers.rows(); ++row) {
+      if (servers.at(row, "database") == "pooled") return false;
+    }
+    return true;
+  });
   for (auto& client : clients_) {
     for (int slot = 0; slot < slots_; ++slot) client->exec(restore_tables(slot));
   }

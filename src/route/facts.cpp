@@ -83,13 +83,29 @@ Facts facts_by_grammar(std::string_view sql) {
   return facts;
 }
 
-bool readable(std::string_view client_encoding, std::string_view standard_conforming_strings) {
+std::size_t parameters_used(std::string_view sql) {
+  std::size_t highest = 0;
+  Scanner scanner(sql, 0);
+  for (;;) {
+    Token token = scanner.next();
+    if (token.kind == Token::Kind::End || token.kind == Token::Kind::Bad) return highest;
+    if (token.kind != Token::Kind::Param) continue;
+    std::size_t number = 0;
+    for (char c : scanner.text(token).substr(1)) {
+      if (number <= 65535) number = number * 10 + static_cast<std::size_t>(c - '0');
+    }
+    highest = std::max(highest, std::min<std::size_t>(number, 65535));
+  }
+}
+
+Readable readable(std::string_view client_encoding, std::string_view standard_conforming_strings) {
   // Encodings of clients only, in which a byte of ASCII may be the second half of a character.
   for (std::string_view unsafe :
        {"BIG5", "GB18030", "GBK", "JOHAB", "SJIS", "SHIFT_JIS_2004", "UHC"}) {
-    if (base::iequal(client_encoding, unsafe)) return false;
+    if (base::iequal(client_encoding, unsafe)) return Readable::No;
   }
-  return standard_conforming_strings == "on";
+  // Without a backslash a string constant is the same either way.
+  return standard_conforming_strings == "on" ? Readable::Yes : Readable::WithoutBackslash;
 }
 
 }  // namespace howdah::route

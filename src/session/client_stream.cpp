@@ -2,7 +2,8 @@
 //
 // follow() looks into these messages; everything else goes on as it is:
 //
-//   Parse x     new name: sent with the statement's name on servers; or ParseComplete is made when this
+//   Parse x     new name: sent with the statement's name on servers; or ParseComplete is made when
+//   this
 //               server has it and no error can come before (quiet, no failed transaction)
 //               name in use: sent under the name of what it means, for PostgreSQL's own 42P05
 //   Bind x, Describe x   [Close, Parse of ours, if this server lacks it] + the name changed
@@ -24,52 +25,6 @@ namespace howdah::session {
 using wire::HeaderState;
 using wire::kHeaderSize;
 namespace fe = wire::fe;
-
-namespace {
-// The statement that a message names; empty: none, or not all of the name is here.
-std::string_view statement_named(char type, std::string_view seen) {
-  wire::Cursor cursor(seen.substr(kHeaderSize));
-  if (type == fe::kBind) cursor.cstring();
-  if (type == fe::kDescribe || type == fe::kClose) {
-    if (cursor.u8() != 'S') return {};
-  } else if (type != fe::kParse && type != fe::kBind) {
-    return {};
-  }
-  std::string_view name = cursor.cstring();
-  return cursor.ok() ? name : std::string_view();
-}
-
-// An earlier request gave or took this name, or its statement on this server, and whether that worked
-// is not known yet.
-bool is_uncertain(const Following& f, std::string_view name) {
-  StatementRef statement = f.client.find(name);
-  bool pending = false, uncertain = false;
-  f.owed.each([&](const Owed::Entry& entry) {
-    if (entry.detail) {
-      std::uint8_t undo = entry.detail->undo;
-      bool of_client = (undo & (Owed::kClientAdded | Owed::kClientRemoved)) != 0;
-      bool of_server = (undo & (Owed::kServerAdded | Owed::kServerRemoved)) != 0;
-      if (of_client && entry.detail->name == name) pending = true;
-      if (of_server && statement && entry.statement == statement->id) pending = true;
-    }
-    if (entry.kind == fe::kSync) uncertain |= pending;
-  });
-  return uncertain;
-}
-
-bool uses_dependent_unnamed(Following& f, char type) {
-  const std::string* body = f.client.unnamed();
-  return (type == fe::kBind || type == fe::kDescribe) && body && !f.facts.of(body->c_str()).names.empty();
-}
-
-// What statements the text names must be known before it is sent.
-bool names_statements(Following& f, char type, std::string_view seen) {
-  wire::Cursor cursor(seen.substr(kHeaderSize));
-  if (type == fe::kParse) cursor.cstring();
-  std::string_view text = cursor.cstring();
-  return cursor.ok() && !f.facts.of(text).names.empty();
-}
-}  // namespace
 
 bool is_client_message(char type) {
   switch (type) {
@@ -101,7 +56,10 @@ const route::Facts& FactsCache::everything() {
 
 const route::Facts& FactsCache::of(std::string_view sql) {
   static const route::Facts kNone;
-  if (!readable_ || sql.size() > kMaxText) return everything();
+  if (readable_ == route::Readable::No || sql.size() > kMaxText) return everything();
+  if (readable_ == route::Readable::WithoutBackslash && sql.find('\\') != std::string_view::npos) {
+    return everything();
+  }
   if (route::surely_plain(sql)) return kNone;
   if (sql.size() > kMaxKept) return long_one_ = route::facts(sql);
   if (slots_.empty()) slots_.resize(kSlots);
@@ -119,7 +77,8 @@ void FactsCache::keep(StatementRef statement) {
   recent_[slot] = std::move(statement);
 }
 
-// --- Framing --------------------------------------------------------------------------------------
+// --- Framing
+// --------------------------------------------------------------------------------------
 
 ClientStream::Head ClientStream::read_head(std::string_view bytes, std::uint32_t max_packet,
                                            wire::Header& header) {
@@ -225,17 +184,12 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
     bool whole = seen.size() == size;
     bool look = !f.owed.skipping() && !f.owed.reading_copy();
     bool hold = false;
-    if (look && !f.owed.quiet() && f.max_prepared > 0) {
-      std::string_view name = statement_named(header.type, seen);
-      bool text = whole && (header.type == fe::kQuery || header.type == fe::kParse);
-      if ((!name.empty() && is_uncertain(f, name)) ||
-          (text && names_statements(f, header.type, seen)) ||
-          (name.empty() && uses_dependent_unnamed(f, header.type))) {
-        stalled_ = true;
-        stop = Stop::Stall;
-        break;
-      }
+    if (look && !f.owed.quiet() && must_wait(f, header.type, seen, whole)) {
+      stalled_ = true;
+      stop = Stop::Stall;
+      break;
     }
+    f.needed = 0;
     switch (look ? header.type : '\0') {
       case fe::kParse:
         hold = !whole && (header.body <= kMaxText || seen.size() == kHeaderSize ||
@@ -317,17 +271,23 @@ void ClientStream::parse_named(Following& f, std::string_view name, std::string_
   auto detail = std::make_unique<Owed::Detail>();
   Owed::Entry entry{fe::kParse};
   std::string rewritten;
-  StatementRef statement = f.client.find(name);
+  StatementRef statement = known_to(f, name);
   if (statement) {
-    ensure_on_server(f, statement, name);
+    if (!stand_in(f, statement)) ensure_on_server(f, statement, name);
     detail->must_fail = true;
   } else {
-    statement = f.table.get(Statement::Form::Protocol, body, f.search_path);
-    bool known = f.server.has(statement->id) == ServerStatements::Has::Yes;
+    statement = f.table.get(Statement::Form::Protocol, body, f.reading.key());
+    if (!statement->names.empty()) {
+      std::vector<StatementRef> meant;
+      for (const auto& use : statement->names) meant.push_back(known_to(f, use.name));
+      statement = f.table.alone(*statement, std::move(meant));
+    }
+    bool known =
+        f.server.has(statement->id) == ServerStatements::Has::Yes && !statement->gives_notice;
     bool can_fail = !f.owed.quiet() || f.tx == wire::TxStatus::Failed ||
                     f.server.epoch(statement->id) != f.pool.epoch();
     detail->undo = Owed::kClientAdded;
-    if (known && !can_fail && statement->names.empty()) {
+    if (known && !can_fail) {
       entry.action = Owed::Action::Make;
       f.server.used(statement->id);
     } else {
@@ -335,9 +295,11 @@ void ClientStream::parse_named(Following& f, std::string_view name, std::string_
       if (!f.owed.quiet() || f.server.has(statement->id) != ServerStatements::Has::No) {
         close_on_server(f, statement);
       }
-      if (!statement->names.empty()) {
+      // One that cannot succeed is left as it is.
+      bool one = f.facts.of(statement->body.c_str()).single;
+      if (!statement->names.empty() && one && !aborted(f)) {
         Owed::Detail unused;  // nothing is executed yet
-        rewritten = follow_names_of(f, *statement, unused);
+        rewritten = follow_names_of(f, *statement, unused, true);
         body = rewritten;
       }
       f.server.add(statement, f.pool.epoch());
@@ -376,9 +338,9 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
     return true;
   }
   std::string_view rest = cursor.rest();
-  StatementRef statement = name.empty() ? f.client.unnamed_shared : known_to(f, name);
+  StatementRef statement = name.empty() ? f.client.unnamed_shared() : known_to(f, name);
   if (f.max_prepared == 0 || (name.empty() && !statement)) {
-    if (name.empty()) use_unnamed(f);
+    if (name.empty()) use_unnamed(f, false);
     f.owed.sent(fe::kBind);
     f.to_server.view(seen);
     return true;
@@ -388,7 +350,7 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
   std::string_view server_name = name;
   if (statement) {
     sql_effects_.reset();
-    ensure_on_server(f, statement, name, &sql_effects_);
+    if (!stand_in(f, statement)) ensure_on_server(f, statement, name, &sql_effects_);
     if (f.track) touch(*statement);
     if (sql_effects_) {
       for (const StatementRef& executed : sql_effects_->executed) touch(*executed);
@@ -423,15 +385,14 @@ void ClientStream::on_describe(Following& f, std::string_view seen) {
     f.to_server.view(seen);
     return;
   }
-  StatementRef statement = name.empty() ? f.client.unnamed_shared : known_to(f, name);
+  StatementRef statement = name.empty() ? f.client.unnamed_shared() : known_to(f, name);
   Owed::Entry entry{fe::kDescribe};
   if (statement) {
     ensure_on_server(f, statement, name);
     entry.statement = statement->id;
-    f.to_server.copy(
-        short_message(fe::kDescribe, base::cat('S', statement->server_name, '\0')));
+    f.to_server.copy(short_message(fe::kDescribe, base::cat('S', statement->server_name, '\0')));
   } else if (name.empty()) {
-    use_unnamed(f);
+    use_unnamed(f, true);
     f.to_server.view(seen);
   } else if (name.starts_with(kServerPrefix)) {
     std::string other = base::cat(kServerPrefix, "x_", name);
@@ -454,41 +415,42 @@ void ClientStream::on_close(Following& f, std::string_view seen) {
     return;
   }
   if (name.empty()) {
-    f.client.drop_unnamed();
-    f.client.unnamed_shared.reset();
-    f.owed.sent(fe::kClose);
+    Owed::Entry entry{fe::kClose};
+    entry.unnamed = begin_unnamed(f);
+    f.owed.sent(std::move(entry));
     f.to_server.view(seen);
     return;
   }
   Owed::Entry entry{fe::kClose, Owed::Action::Make};
-  if (StatementRef statement = f.client.remove(name)) {
-    entry.detail = std::make_unique<Owed::Detail>();
-    entry.detail->undo = Owed::kClientRemoved;
+  StatementRef known = known_to(f, name);
+  StatementRef removed = f.client.remove(name);
+  if (known || removed) {
+    entry.detail = undoing(removed ? Owed::kClientRemoved : Owed::kClientGone, nullptr);
     entry.detail->name = name;
-    entry.detail->statement = std::move(statement);
+    entry.detail->statement = removed ? std::move(removed) : std::move(known);
   }
   f.owed.sent(std::move(entry));
 }
 
 void ClientStream::on_query(Following& f, std::string_view seen) {
   // PostgreSQL drops its unnamed statement at a Query.
-  f.client.drop_unnamed();
-  f.client.unnamed_shared.reset();
-  ++f.client.unnamed_serial;
+  Owed::Entry entry{fe::kQuery};
+  entry.unnamed = begin_unnamed(f);
   f.server.unnamed_owner = 0;
   sql_effects_.reset();
-  Owed::Entry entry{fe::kQuery};
   wire::Cursor cursor(seen.substr(kHeaderSize));
   std::string_view text = cursor.cstring();
   const route::Facts& facts = cursor.ok() ? f.facts.of(text) : FactsCache::everything();
   if (f.track) touch(facts);
-  if (facts.names.empty() || f.max_prepared == 0) {
+  // In a transaction that has failed nothing of it runs, unless it ends that one first.
+  bool refused = aborted(f) && (facts.touch & route::kExit) == 0;
+  if (facts.names.empty() || f.max_prepared == 0 || refused) {
     f.owed.sent(std::move(entry));
     f.to_server.view(seen);
     return;
   }
   entry.detail = std::make_unique<Owed::Detail>();
-  std::string rewritten = follow_sql_names(f, facts.names, text, true, *entry.detail);
+  std::string rewritten = follow_sql_names(f, facts.names, text, true, *entry.detail, true);
   for (const StatementRef& statement : entry.detail->executed) touch(*statement);
   stalled_ = !entry.detail->effects.empty() || entry.detail->clears;
   f.owed.sent(std::move(entry));

@@ -33,7 +33,8 @@ std::size_t walk(std::string_view bytes, std::uint32_t max_packet, F&& on) {
 std::string deallocated(std::string_view text, FactsCache& facts) {
   const route::Facts& seen = facts.of(text);
   bool lone = seen.single && seen.names.size() == 1 &&
-              seen.names[0].verb == route::StatementName::Verb::Deallocate;
+              seen.names[0].verb == route::StatementName::Verb::Deallocate &&
+              seen.names[0].size <= ClientStatements::kNameSize;  // of longer ones a server complains
   return lone ? seen.names[0].name : std::string();
 }
 }  // namespace
@@ -41,7 +42,7 @@ std::string deallocated(std::string_view text, FactsCache& facts) {
 LocalRequest find_local(std::string_view bytes, std::uint32_t max_packet,
                         const ClientStatements& client, StatementTable& table,
                         const PoolStatements& pool, FactsCache& facts,
-                        std::string_view search_path) {
+                        const Reading& reading) {
   LocalRequest found;
   std::vector<std::string_view> named;  // in this request: their order would matter
   auto fresh = [&](std::string_view name) {
@@ -65,7 +66,7 @@ LocalRequest find_local(std::string_view bytes, std::uint32_t max_packet,
         if (!cursor.ok() || name.empty() || !fresh(name) || client.find(name)) return false;
         found.has_parse = true;
         return pool.accepted(
-            table.get(Statement::Form::Protocol, cursor.rest(), search_path)->id);
+            table.get(Statement::Form::Protocol, cursor.rest(), reading.key())->id);
       }
       case fe::kQuery: {
         std::string_view text = cursor.cstring();
@@ -81,7 +82,7 @@ LocalRequest find_local(std::string_view bytes, std::uint32_t max_packet,
 }
 
 void answer_locally(std::string_view request, ClientStatements& client, StatementTable& table,
-                    FactsCache& facts, std::string_view search_path, base::Buffer& out) {
+                    FactsCache& facts, const Reading& reading, base::Buffer& out) {
   walk(request, UINT32_MAX, [&](char type, std::string_view body) {
     wire::Cursor cursor(body);
     switch (type) {
@@ -92,15 +93,13 @@ void answer_locally(std::string_view request, ClientStatements& client, Statemen
         break;
       case fe::kParse: {
         std::string_view name = cursor.cstring();
-        client.add(name, table.get(Statement::Form::Protocol, cursor.rest(), search_path), false);
+        client.add(name, table.get(Statement::Form::Protocol, cursor.rest(), reading.key()), false);
         wire::Message(out, wire::be::kParseComplete);
         break;
       }
       case fe::kQuery:
         client.remove(deallocated(cursor.cstring(), facts));
-        client.drop_unnamed();
-        client.unnamed_shared.reset();
-        ++client.unnamed_serial;
+        client.begin_unnamed(true);
         wire::append_command_complete(out, "DEALLOCATE");
         wire::append_ready_for_query(out, wire::TxStatus::Idle);
         break;

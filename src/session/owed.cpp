@@ -34,7 +34,11 @@ std::string Owed::flight() const {
 
 void Owed::push(Entry entry) {
   if (entry.kind == kCopyEnd) ++copy_ends_;
-  if (ends_in_ready(entry.kind)) ++requests_;
+  if (ends_in_ready(entry.kind)) {
+    ++requests_;
+    executed_ = false;
+  }
+  if (entry.kind == wire::fe::kExecute) executed_ = true;
   queue_.push_back(std::move(entry));
 }
 

@@ -4,6 +4,7 @@
 // before anything of it reaches a client. Answers to our own messages are left out, answers that we
 // owe are put in between messages.
 #include <algorithm>
+#include <charconv>
 
 #include "howdah/base/text.h"
 #include "howdah/session/relay.h"
@@ -69,6 +70,18 @@ std::string with_client_names(std::string_view text, const std::vector<Owed::Ali
   return out;
 }
 
+// Where an error is in the client's text; as it is when that text was sent unchanged.
+std::string client_position(std::string_view position, const std::vector<Owed::Shift>& shifts) {
+  std::ptrdiff_t at = 0;
+  auto [end, problem] = std::from_chars(position.data(), position.data() + position.size(), at);
+  if (shifts.empty() || problem != std::errc()) return std::string(position);
+  std::ptrdiff_t shift = 0;
+  for (const Owed::Shift& one : shifts) {
+    if (at > static_cast<std::ptrdiff_t>(one.from)) shift += one.by;
+  }
+  return std::to_string(at - shift);
+}
+
 bool starts_with_any(std::string_view tag, std::initializer_list<std::string_view> words) {
   return std::any_of(words.begin(), words.end(),
                      [&](std::string_view word) { return tag.starts_with(word); });
@@ -111,17 +124,23 @@ ServerStream::Look ServerStream::look_status(std::string_view body, const Sides&
   return Look::Forward;
 }
 
-// What a skipped message did to the maps when it was sent.
-void ServerStream::undo(Owed::Entry& entry, const Sides& sides) {
-  if (!entry.detail) {
-    // An unnamed statement that could not be parsed, or whose Parse was skipped.
-    bool latest = sides.of_client && sides.of_client->unnamed_serial == entry.statement;
-    if (entry.kind == wire::fe::kParse && entry.statement != 0 && latest) {
-      if (sides.statements) sides.statements->unnamed_owner = 0;
-      sides.of_client->drop_unnamed();
+void ServerStream::undo_dropped(const Sides& sides) {
+  // The first one is what failed, the others were skipped.
+  for (std::size_t i = dropped_.size(); i-- > 0;) undo(dropped_[i], i > 0, sides);
+  dropped_.clear();
+}
+
+// What a message that failed or was skipped did to the maps when it was sent.
+void ServerStream::undo(Owed::Entry& entry, bool skipped, const Sides& sides) {
+  if (entry.unnamed != 0 && sides.of_client) {
+    if (sides.of_client->unnamed_serial() == entry.unnamed && sides.statements) {
+      sides.statements->unnamed_owner = 0;  // what it holds now is to be made sure of
     }
-    return;
+    bool own = entry.action == Owed::Action::Swallow && entry.detail == nullptr;
+    if (!own && skipped) sides.of_client->skip_unnamed(entry.unnamed);
+    if (!own && !skipped) sides.of_client->fail_unnamed(entry.unnamed);
   }
+  if (!entry.detail) return;
   Owed::Detail& detail = *entry.detail;
   if (sides.statements) {
     if ((detail.undo & Owed::kServerAdded) != 0) sides.statements->remove(entry.statement);
@@ -132,8 +151,6 @@ void ServerStream::undo(Owed::Entry& entry, const Sides& sides) {
     if ((detail.undo & Owed::kDummyAdded) != 0) sides.statements->has_dummy = false;
   }
   if (sides.of_client) {
-    bool shared = entry.kind == wire::fe::kParse && detail.name.empty();
-    if (shared && entry.action != Owed::Action::Swallow) sides.of_client->unnamed_shared.reset();
     if ((detail.undo & Owed::kClientAdded) != 0) {
       sides.of_client->remove(detail.name, detail.statement->id);
     }
@@ -155,7 +172,7 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
   // The error of what this Query needed has been told already.
   bool told = head && head->kind == wire::fe::kQuery && head->action == Owed::Action::Swallow;
   bool renamed = false;
-  std::string message;
+  std::string message, position;
   if (head && sides.statements && !told) {
     // A plan whose result type changed would be refused for ever: it is parsed anew when used next.
     bool outdated = fields.code == "0A000" && fields.routine == "RevalidateCachedQuery";
@@ -176,6 +193,9 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
         message = with_client_names(fields.message, head->detail->aliases);
         renamed = message != fields.message;
       }
+      position = client_position(fields.position, head->detail->shifts);
+      if (!renamed) message = fields.message;
+      renamed |= position != fields.position;
     }
   }
   if (renamed && sides.out) {
@@ -186,7 +206,9 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
       std::string_view value = cursor.cstring();
       if (!cursor.ok()) break;
       body += static_cast<char>(type);
-      body += type == 'M' ? std::string_view(message) : value;
+      body += type == 'M'   ? std::string_view(message)
+              : type == 'P' ? std::string_view(position)
+                            : value;
       body += '\0';
     }
     body += '\0';
@@ -201,9 +223,23 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
     const Owed::Detail& early = *dropped_.front().detail;
     sides.of_client->remove(early.name, early.statement->id);
   }
-  for (auto entry = dropped_.rbegin(); entry != dropped_.rend(); ++entry) undo(*entry, sides);
-  dropped_.clear();
+  undo_dropped(sides);
   return told || renamed ? Look::Made : Look::Forward;
+}
+
+// SQL has changed the client's names: what was sent behind it is still to come, and was first in
+// the map.
+void ServerStream::apply_later_names(const Sides& sides) {
+  if (!sides.of_client) return;
+  sides.owed.each([&](const Owed::Entry& entry) {
+    if (!entry.detail) return;
+    const Owed::Detail& detail = *entry.detail;
+    if ((detail.undo & Owed::kClientAdded) != 0) {
+      sides.of_client->add(detail.name, detail.statement);
+    } else if ((detail.undo & (Owed::kClientRemoved | Owed::kClientGone)) != 0) {
+      sides.of_client->remove(detail.name);
+    }
+  });
 }
 
 // A CommandComplete's tag may tell that statements came, went, or may give other results now.
@@ -212,16 +248,11 @@ void ServerStream::look_complete(std::string_view tag, const Sides& sides) {
   if (tag == "DEALLOCATE ALL" || tag == "DISCARD ALL") {
     held.clear();
     if (sides.of_client) sides.of_client->clear();
-    // What was sent behind it is still to come.
     sides.owed.each([&](const Owed::Entry& entry) {
-      if (!entry.detail) return;
-      if ((entry.detail->undo & Owed::kServerAdded) != 0) {
-        held.add(entry.detail->statement, sides.pool ? sides.pool->epoch() : 0);
-      }
-      if (sides.of_client && (entry.detail->undo & Owed::kClientAdded) != 0) {
-        sides.of_client->add(entry.detail->name, entry.detail->statement);
-      }
+      if (!entry.detail || (entry.detail->undo & Owed::kServerAdded) == 0) return;
+      held.add(entry.detail->statement, sides.pool ? sides.pool->epoch() : 0);
     });
+    apply_later_names(sides);
     return;
   }
   if (tag == "PREPARE" || tag == "DEALLOCATE") {
@@ -239,6 +270,7 @@ void ServerStream::look_complete(std::string_view tag, const Sides& sides) {
       }
       if (sides.of_client) sides.of_client->remove(effect.name);
     }
+    apply_later_names(sides);
     return;
   }
   if (sides.pool && starts_with_any(tag, {"CREATE ", "ALTER ", "DROP "})) {
@@ -294,15 +326,13 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const Sides& s
     const char type = header.type;
     const bool whole = chunk.size() - at - kHeaderSize >= header.body;
     if (!is_server_message(type)) return bad("unknown message from server");
-    if (type == be::kErrorResponse || type == be::kReadyForQuery ||
-        type == be::kParameterStatus) {
+    if (type == be::kErrorResponse || type == be::kReadyForQuery || type == be::kParameterStatus) {
       if (header.body > kMaxHeld) {
         if (type != be::kErrorResponse) return bad("oversized message from server");
         saw_error_ = true;  // too long to look into: it passes through
         dropped_.clear();
         sides.owed.failed(dropped_);
-        for (auto e = dropped_.rbegin(); e != dropped_.rend(); ++e) undo(*e, sides);
-        dropped_.clear();
+        undo_dropped(sides);
       } else {
         if (!whole) break;
         std::string_view message = chunk.substr(at, kHeaderSize + header.body);
@@ -319,6 +349,15 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const Sides& s
           if (sides.owed.nothing()) return {at, Event::Settled};
         }
         continue;
+      }
+    } else if (type == be::kNoticeResponse) {
+      // What the server remarks about a message of ours is not the client's to hear.
+      Owed::Entry* head = sides.owed.head();
+      bool parsing = head && head->kind == wire::fe::kParse && head->detail;
+      if (parsing && head->detail->statement) head->detail->statement->gives_notice = true;
+      if (head && head->action == Owed::Action::Swallow && !(parsing && head->detail->tells)) {
+        hand_on();
+        drop_body_ = true;
       }
     } else if (!is_asynchronous(type)) {
       if (sides.owed.nothing()) {

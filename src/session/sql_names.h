@@ -18,18 +18,29 @@ namespace howdah::session {
 
 // Sends what the statements in `text` need on the server and gives the text with the names changed;
 // aliases, effects and what it executes are noted in `detail`. `query`: the text comes by Query, so what
-// goes before it needs a Sync.
+// goes before it needs a Sync. `visible`: the client's own message has this text, and what the server
+// remarks about it is the client's to hear.
 std::string follow_sql_names(Following& f, const std::vector<route::StatementName>& names,
-                             std::string_view text, bool query, Owed::Detail& detail);
+                             std::string_view text, bool query, Owed::Detail& detail, bool visible);
 
 // The body of a Parse for a statement whose text names others.
-std::string follow_names_of(Following& f, const Statement& statement, Owed::Detail& detail);
+std::string follow_names_of(Following& f, const Statement& statement, Owed::Detail& detail,
+                            bool visible);
 
 // Makes sure that the server has the statement (or will have when the next message reaches it).
-// True when messages were sent that may fail. `effects`: gets what executing it will do to the maps.
-// `name`: the client's, freed when its statement was never parsed and cannot be.
+// True when messages were sent that may fail. `name`: the client's, freed when its statement was never
+// parsed and cannot be. `effects`: it is to be executed, so that statements which it names must be what
+// the names mean now; gets what executing it will do to the maps.
 bool ensure_on_server(Following& f, const StatementRef& statement, std::string_view name,
                       std::unique_ptr<Owed::Detail>* effects = nullptr);
+
+// The next message meets a transaction that has failed: nothing can be parsed but what ends one.
+bool aborted(const Following& f);
+// In such a transaction: an empty statement in its place, if this server lacks it. A Bind or an executable
+// text is refused all the same, in PostgreSQL's words. False: it can be parsed.
+bool stand_in(Following& f, const StatementRef& statement);
+// The same for the unnamed one.
+bool stand_in_unnamed(Following& f, std::string_view body);
 
 // What the client's name means when the next message reaches the server; null: nothing.
 StatementRef known_to(const Following& f, std::string_view name);
@@ -38,6 +49,11 @@ StatementRef known_to(const Following& f, std::string_view name);
 void close_on_server(Following& f, const StatementRef& statement);
 // Closes the least recently used while there are too many.
 void make_room(Following& f);
+
+// Messages of ours, whose answers the client does not see.
+Owed::Entry ours(char kind, std::uint64_t statement = 0);
+std::unique_ptr<Owed::Detail> undoing(std::uint8_t undo, StatementRef statement);
+void send_ours(Following& f, Owed::Entry entry, std::string_view body);
 
 // Protocol messages for a Pieces.
 std::string head_of(char type, std::size_t body);

@@ -1,6 +1,7 @@
 // Prepared statements that follow their client; see the header.
 #include "howdah/session/statements.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "howdah/base/text.h"
@@ -11,20 +12,22 @@ namespace {
 // More statements than this accepted by one pool: start again (a text is then parsed once more).
 constexpr std::size_t kMaxAccepted = 100'000;
 constexpr std::size_t kMaxUnnamed = 1024 * 1024;
+// Unnamed statements of one client that one pipeline may bring back: so many, together so long.
+constexpr std::size_t kMaxOlder = 64;
 
 struct Key {
   Statement::Form form;
-  std::string_view body, search_path;
+  std::string_view body, reading;
   bool operator==(const Key&) const = default;
 };
 struct KeyHash {
   std::size_t operator()(const Key& key) const {
     std::hash<std::string_view> hash;
-    return hash(key.body) * 31 + hash(key.search_path) * 3 + static_cast<std::size_t>(key.form);
+    return hash(key.body) * 31 + hash(key.reading) * 3 + static_cast<std::size_t>(key.form);
   }
 };
 Key key_of(const Statement& statement) {
-  return {statement.form, statement.body, statement.search_path};
+  return {statement.form, statement.body, statement.reading};
 }
 }  // namespace
 
@@ -39,10 +42,10 @@ struct StatementTable::Store {
 StatementTable::StatementTable() : store_(std::make_shared<Store>()) {}
 
 StatementRef StatementTable::get(Statement::Form form, std::string_view body,
-                                 std::string_view search_path) {
+                                 std::string_view reading) {
   {
     base::Lock lock(store_->mutex);
-    auto found = store_->statements.find({form, body, search_path});
+    auto found = store_->statements.find({form, body, reading});
     if (found != store_->statements.end()) {
       if (StatementRef alive = found->second.second.lock()) return alive;
     }
@@ -50,7 +53,7 @@ StatementRef StatementTable::get(Statement::Form form, std::string_view body,
   auto made = std::make_unique<Statement>();
   made->form = form;
   made->body = body;
-  made->search_path = search_path;
+  made->reading = reading;
   // The body of a PREPARE needs its head to be read.
   std::string text = form == Statement::Form::Sql ? base::cat("PREPARE x ", body)
                                                   : std::string(body.substr(0, body.find('\0')));
@@ -71,19 +74,35 @@ StatementRef StatementTable::get(Statement::Form form, std::string_view body,
   }
   made->id = ++store_->last_id;
   made->server_name = base::cat(kServerPrefix, made->id);
-  std::shared_ptr<const Statement> shared(
-      made.release(), [store = store_](const Statement* dying) {
-        {
-          base::Lock guard(store->mutex);
-          auto entry = store->statements.find(key_of(*dying));
-          if (entry != store->statements.end() && entry->second.first == dying) {
-            store->statements.erase(entry);
-          }
-        }
-        delete dying;
-      });
+  std::shared_ptr<const Statement> shared(made.release(), [store = store_](const Statement* dying) {
+    {
+      base::Lock guard(store->mutex);
+      auto entry = store->statements.find(key_of(*dying));
+      if (entry != store->statements.end() && entry->second.first == dying) {
+        store->statements.erase(entry);
+      }
+    }
+    delete dying;
+  });
   store_->statements.emplace(key_of(*shared), std::pair(shared.get(), std::weak_ptr(shared)));
   return shared;
+}
+
+StatementRef StatementTable::alone(const Statement& like, std::vector<StatementRef> meant) {
+  auto made = std::make_shared<Statement>();
+  made->form = like.form;
+  made->body = like.body;
+  made->reading = like.reading;
+  made->touch = like.touch;
+  made->custom_settings = like.custom_settings;
+  made->names = like.names;
+  made->meant = std::move(meant);
+  {
+    base::Lock lock(store_->mutex);
+    made->id = ++store_->last_id;
+  }
+  made->server_name = base::cat(kServerPrefix, made->id);
+  return made;
 }
 
 std::size_t StatementTable::size() const {
@@ -105,36 +124,89 @@ bool PoolStatements::accepted(std::uint64_t id) const {
 
 StatementRef ClientStatements::find(std::string_view name) const {
   if (!names_) return nullptr;
-  auto found = names_->find(name);
+  auto found = names_->find(cut(name));
   return found == names_->end() ? nullptr : found->second.statement;
+}
+
+bool ClientStatements::means(std::uint64_t id) const {
+  return names_ && std::any_of(names_->begin(), names_->end(),
+                               [&](const auto& known) { return known.second.statement->id == id; });
+}
+
+void ClientStatements::clear() {
+  names_.reset();
+  ++version_;
 }
 
 void ClientStatements::add(std::string_view name, StatementRef statement, bool proved) {
   if (!names_) names_ = std::make_unique<Names>();
-  (*names_)[std::string(name)] = {std::move(statement), proved};
+  (*names_)[std::string(cut(name))] = {std::move(statement), proved};
+  ++version_;
 }
 
 bool ClientStatements::take_unproved(std::string_view name) {
   if (!names_) return false;
-  auto found = names_->find(name);
+  auto found = names_->find(cut(name));
   return found != names_->end() && !std::exchange(found->second.proved, true);
 }
 
 StatementRef ClientStatements::remove(std::string_view name) {
   if (!names_) return nullptr;
-  auto found = names_->find(name);
+  auto found = names_->find(cut(name));
   if (found == names_->end()) return nullptr;
   StatementRef removed = std::move(found->second.statement);
   names_->erase(found);
+  ++version_;
   if (names_->empty()) names_.reset();
   return removed;
 }
 
+void ClientStatements::begin_unnamed(bool certain) {
+  if (certain) {
+    older_.reset();
+    unnamed_.has = false;
+    unnamed_.shared.reset();
+  } else {
+    if (!older_) older_ = std::make_unique<std::vector<Unnamed>>();
+    older_->push_back(std::exchange(unnamed_, {}));
+    std::size_t size = 0;
+    for (const Unnamed& one : *older_) size += one.body.size();
+    while (older_->size() > kMaxOlder || (size > kMaxUnnamed && older_->size() > 1)) {
+      size -= older_->front().body.size();
+      older_->erase(older_->begin());
+    }
+  }
+  unnamed_.serial = ++last_serial_;
+}
+
 void ClientStatements::keep_unnamed(std::string_view body) {
-  has_unnamed_ = body.size() <= kMaxUnnamed;
-  if (!has_unnamed_) return;
-  if (unnamed_.capacity() > 1024 && body.size() < unnamed_.capacity() / 4) std::string().swap(unnamed_);
-  unnamed_.assign(body);
+  unnamed_.has = body.size() <= kMaxUnnamed;
+  if (!unnamed_.has) return;
+  std::string& kept = unnamed_.body;
+  if (kept.capacity() > 1024 && body.size() < kept.capacity() / 4) std::string().swap(kept);
+  kept.assign(body);
+}
+
+void ClientStatements::skip_unnamed(std::uint64_t serial) {
+  if (serial != unnamed_.serial) {
+    if (older_) std::erase_if(*older_, [&](const Unnamed& one) { return one.serial == serial; });
+  } else if (older_ && !older_->empty()) {
+    unnamed_ = std::move(older_->back());
+    older_->pop_back();
+  } else {
+    fail_unnamed(serial);
+  }
+}
+
+void ClientStatements::fail_unnamed(std::uint64_t serial) {
+  auto fail = [&](Unnamed& one) {
+    if (one.serial != serial) return;
+    one.has = false;
+    one.shared.reset();
+  };
+  fail(unnamed_);
+  if (!older_) return;
+  for (Unnamed& one : *older_) fail(one);
 }
 
 void ClientStatements::remove(std::string_view name, std::uint64_t id) {

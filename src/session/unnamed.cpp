@@ -23,32 +23,36 @@ void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::strin
   const route::Facts& facts = long_text ? FactsCache::everything() : f.facts.of(text);
   if (f.track) touch(facts);
   sql_effects_.reset();
-  f.client.drop_unnamed();
-  f.client.unnamed_shared.reset();
-  ++f.client.unnamed_serial;
-  if (!facts.names.empty() && f.max_prepared > 0) {
+  const std::uint64_t serial = begin_unnamed(f);
+  // One that cannot succeed is left as it is.
+  const bool follow = !facts.names.empty() && facts.single && !aborted(f);
+  if (follow && f.max_prepared > 0) {
     auto detail = std::make_unique<Owed::Detail>();
-    std::string rewritten = follow_sql_names(f, facts.names, text, false, *detail);
+    std::string rewritten = follow_sql_names(f, facts.names, text, false, *detail, true);
     for (const StatementRef& statement : detail->executed) touch(*statement);
     f.client.keep_unnamed(body);
     f.to_server.copy(head_of(fe::kParse, 2 + rewritten.size() + cursor.rest().size()));
     f.to_server.copy(base::cat('\0', rewritten, '\0'));
     f.to_server.view(cursor.rest());
-    f.owed.sent({fe::kParse, Owed::Action::Forward, f.client.unnamed_serial});
+    Owed::Entry entry{fe::kParse};
+    entry.unnamed = serial;
+    f.owed.sent(std::move(entry));
     f.server.unnamed_owner = f.client_id;
-    f.server.unnamed_serial = f.client.unnamed_serial;
+    f.server.unnamed_serial = serial;
     sql_effects_ = std::move(detail);
+    names_version_ = f.client.version();
     return;
   }
   if (f.share_unnamed && f.max_prepared > 0 && !long_text && facts.touch == 0) {
-    StatementRef statement = f.table.get(Statement::Form::Protocol, body, f.search_path);
+    StatementRef statement = f.table.get(Statement::Form::Protocol, body, f.reading.key());
     f.facts.keep(statement);
     if (++statement->unnamed_uses >= kUnnamedUses) {
       bool known = f.server.has(statement->id) == ServerStatements::Has::Yes && f.owed.quiet() &&
-                   f.tx != wire::TxStatus::Failed &&
+                   f.tx != wire::TxStatus::Failed && !statement->gives_notice &&
                    f.server.epoch(statement->id) == f.pool.epoch();
       Owed::Entry entry{fe::kParse};
       entry.statement = statement->id;
+      entry.unnamed = serial;
       entry.detail = std::make_unique<Owed::Detail>();
       entry.detail->statement = statement;
       if (known) {
@@ -66,28 +70,40 @@ void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::strin
       }
       f.owed.sent(std::move(entry));
       make_room(f);
-      f.client.unnamed_shared = statement;
+      f.client.share_unnamed(std::move(statement));
       return;
     }
   }
-  f.owed.sent({fe::kParse, Owed::Action::Forward, f.client.unnamed_serial});
+  Owed::Entry entry{fe::kParse};
+  entry.unnamed = serial;
+  f.owed.sent(std::move(entry));
   f.to_server.view(seen);
   f.server.unnamed_owner = f.client_id;
-  f.server.unnamed_serial = f.client.unnamed_serial;
+  f.server.unnamed_serial = serial;
   if (!long_text) f.client.keep_unnamed(body);
 }
 
+// A new version of the unnamed statement, none at first.
+std::uint64_t ClientStream::begin_unnamed(Following& f) {
+  f.client.begin_unnamed(f.owed.nothing());
+  return f.client.unnamed_serial();
+}
+
 // Before the unnamed statement is used: the server must hold this client's, or none.
-void ClientStream::use_unnamed(Following& f) {
+void ClientStream::use_unnamed(Following& f, bool describe) {
   const std::string* body = f.client.unnamed();
-  const bool ours = f.server.unnamed_owner == f.client_id &&
-                    f.server.unnamed_serial == f.client.unnamed_serial;
+  const bool held =
+      f.server.unnamed_owner == f.client_id && f.server.unnamed_serial == f.client.unnamed_serial();
   // One that names statements is parsed anew each time: what they mean may have changed.
-  const bool depends =
-      body && f.max_prepared > 0 && !f.facts.of(body->c_str()).names.empty();
-  if (ours && (!depends || sql_effects_)) return;
+  const bool depends = body && f.max_prepared > 0 && !f.facts.of(body->c_str()).names.empty();
+  if (held && (!depends || describe)) return;
+  if (held && sql_effects_ && names_version_ == f.client.version()) return;
+  if (body && stand_in_unnamed(f, *body)) {
+    f.server.unnamed_owner = 0;
+    return;
+  }
   f.server.unnamed_owner = f.client_id;
-  f.server.unnamed_serial = f.client.unnamed_serial;
+  f.server.unnamed_serial = f.client.unnamed_serial();
   if (body) {
     const route::Facts& facts = f.facts.of(body->c_str());
     if (f.track) touch(facts);
@@ -95,17 +111,21 @@ void ClientStream::use_unnamed(Following& f) {
     if (depends) {
       sql_effects_ = std::make_unique<Owed::Detail>();
       std::string_view text(body->c_str());
-      renamed = follow_sql_names(f, std::vector(facts.names), text, false, *sql_effects_);
+      renamed = follow_sql_names(f, std::vector(facts.names), text, false, *sql_effects_, false);
+      names_version_ = f.client.version();
       renamed += std::string_view(*body).substr(text.size());
       for (const StatementRef& statement : sql_effects_->executed) touch(*statement);
       body = &renamed;
     }
     f.to_server.copy(head_of(fe::kParse, 1 + body->size()) + '\0');
     f.to_server.copy(*body);
-    f.owed.sent({fe::kParse, Owed::Action::Swallow});
+    Owed::Entry entry = ours(fe::kParse);
+    entry.unnamed = f.client.unnamed_serial();
+    f.owed.sent(std::move(entry));
   } else {
-    f.to_server.copy(short_message(fe::kClose, std::string_view("S\0", 2)));
-    f.owed.sent({fe::kClose, Owed::Action::Swallow});
+    Owed::Entry entry = ours(fe::kClose);
+    entry.unnamed = f.client.unnamed_serial();
+    send_ours(f, std::move(entry), std::string_view("S\0", 2));
   }
 }
 

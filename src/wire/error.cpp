@@ -57,6 +57,9 @@ ErrorFields read_error(std::string_view body) {
       case 'H':
         out.hint = value;
         break;
+      case 'P':
+        out.position = value;
+        break;
       case 'R':
         out.routine = value;
         break;

@@ -35,7 +35,7 @@ std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
   const auto& settings = config_->settings;
   if (follows(*client.pool) && settings.max_prepared_statements > 0) {
     local = session::find_local(bytes, settings.max_packet_size, client.statements,
-                                shared_.statements, *client.pool->statements, facts_, search_path(client));
+                                shared_.statements, *client.pool->statements, facts_, reading(client));
   }
   client.wait_since = client.request_at = now();
   if (local.size == 0 || local.has_parse) {
@@ -46,7 +46,7 @@ std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
     move(client, ClientList::Idle);
   }
   session::answer_locally(bytes.substr(0, local.size), client.statements, shared_.statements,
-                          facts_, search_path(client), client.session.out());
+                          facts_, reading(client), client.session.out());
   client.session.answered();
   flush_client(client);
   return local.size;
@@ -204,7 +204,7 @@ session::ServerStream::Sides WorkerImpl::sides(Client& client, Server& server) {
 }
 
 // Client encodings with ASCII bytes inside a character, and backslashes that escape, hide what a text says.
-bool WorkerImpl::readable(Client& client) const {
+route::Readable WorkerImpl::readable(Client& client) const {
   const session::Parameters& values = client.session.parameters();
   const std::string* encoding = values.get(session::TrackedNames::kClientEncoding);
   const std::string* strings = values.get(session::TrackedNames::kStandardStrings);
@@ -233,7 +233,7 @@ std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes
                          server.pool->follows,
                          settings.prepare_unnamed,
                          session.stream().tx(),
-                         search_path(client),
+                         reading(client),
                          to_server_,
                          to_client_};
     taken = stream.follow(bytes, settings.max_packet_size, f);
@@ -295,7 +295,8 @@ std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes
   }
   if (taken.event == ServerStream::Event::Settled) {
     settled(server);
-  } else if (client.session.stream().stalled() && session.owed().quiet()) {
+  } else if (client.session.stream().stalled() &&
+             (session.owed().quiet() || session.owed().reading_copy())) {
     client.session.stream().resume();
     resume_client(client);
   }

@@ -73,10 +73,8 @@ const StateRef& WorkerImpl::wanted_state(const Client& client) const {
 }
 
 // As far as it is known between transactions; empty: the server's default.
-std::string_view WorkerImpl::search_path(const Client& client) const {
-  const StateRef& wanted = wanted_state(client);
-  const std::string* path = wanted ? wanted->find("search_path") : nullptr;
-  return path ? std::string_view(*path) : std::string_view();
+session::Reading WorkerImpl::reading(Client& client) const {
+  return {&client.session.parameters(), wanted_state(client).get()};
 }
 
 void WorkerImpl::part(Client& client, Server& server) {

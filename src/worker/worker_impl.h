@@ -169,7 +169,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::size_t relay_from_client(Client& client, std::string_view bytes);
   std::size_t relay_from_server(Server& server, std::string_view bytes);
   bool follows(const PoolView& pool) const;
-  bool readable(Client& client) const;
+  route::Readable readable(Client& client) const;
   session::ServerStream::Sides sides(Client& client, Server& server);
   void send_to_server(Server& server, std::span<const std::string_view> pieces);
   static void append_rest(base::Buffer& out, std::span<const std::string_view> pieces,
@@ -182,7 +182,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
 
   // --- state.cpp
   const session::StateRef& wanted_state(const Client& client) const;
-  std::string_view search_path(const Client& client) const;
+  session::Reading reading(Client& client) const;
   bool pinned(const Client& client) const { return client.state && client.state->pins != 0; }
   // It cannot go to another server: it has state here, or its state here is being asked for.
   bool keeps_server(const Client& client) const {

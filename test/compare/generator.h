@@ -38,9 +38,7 @@ enum Feature : std::uint32_t {
   kNested = 1u << 20,     // a named statement that is an EXECUTE of another, or of itself
 };
 inline constexpr std::uint32_t kAllFeatures = (1u << 21) - 1;
-// Without what needs statements that follow their client.
-inline constexpr std::uint32_t kDefaultFeatures =
-    kAllFeatures & ~(kSplit | kNamed | kSqlPrepare | kUnsynced | kLongNames | kRebind | kNested);
+inline constexpr std::uint32_t kDefaultFeatures = kAllFeatures;
 
 // "all", or names with commas, "-name" to take one away; 0 when a name is unknown.
 std::uint32_t parse_features(std::string_view list);

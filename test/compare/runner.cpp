@@ -60,7 +60,11 @@ std::optional<Difference> Runner::run(const Round& round, sim::Random& random, C
   pooled_.resize(round.size());
   nonsense_ = false;
   run_direct(round);
-  if (nonsense_) return {};
+  if (nonsense_) {
+    places_ = direct_places(round);
+    reset();
+    return {};
+  }
   return run_pooled(round, random, chaos);
 }
 
@@ -138,11 +142,23 @@ void Runner::run_direct(const Round& round) {
     if (progress) last = Clock::now();
     if (nonsense_ || Clock::now() - last > Millis{stall_}) {
       nonsense_ = true;
-      reset();
       return;
     }
     wait(direct_, 100);
   }
+}
+
+std::string Runner::direct_places(const Round& round) const {
+  std::string out;
+  for (std::size_t i = 0; i < direct_.size(); ++i) {
+    const Lane& lane = direct_[i];
+    if (finished(lane, round[i])) continue;
+    out += "client " + std::to_string(i) + ", step " + std::to_string(lane.step) +
+           (lane.outstanding.confused() ? ", out of step\n" : "\n") +
+           readable(round[i][lane.script]) + "  got\n" +
+           readable_answers(lane.answers.back().empty() ? "" : lane.answers.back().back().bytes);
+  }
+  return out;
 }
 
 // Sends the next step of a client, or a piece of it.

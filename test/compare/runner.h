@@ -43,6 +43,8 @@ class Runner {
   // The script made PostgreSQL itself wait for ever, or said what the protocol doesn't know: no
   // conversation. Only a script that the shrinker cut can do that.
   bool nonsense() const { return nonsense_; }
+  // Where the clients of the direct side were then.
+  const std::string& places() const { return places_; }
 
  private:
   struct Lane {
@@ -59,6 +61,7 @@ class Runner {
   }
   void next_step(Lane& lane, const std::vector<Script>& scripts) const;
   void run_direct(const Round& round);
+  std::string direct_places(const Round& round) const;
   void direct_say(Lane& lane, const std::vector<Script>& scripts);
   bool direct_hear(Lane& lane);
   void wait(std::vector<Lane>& lanes, int milliseconds);
@@ -71,6 +74,7 @@ class Runner {
   World& world_;
   int stall_;
   bool nonsense_ = false;
+  std::string places_;
   std::vector<Lane> direct_, pooled_;
   std::vector<pollfd> polls_;
 };

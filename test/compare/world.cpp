@@ -20,6 +20,7 @@ test::PoolerConfig prepare(test::PgCluster& cluster, const WorldOptions& options
   return {.settings = {{"pool_mode", options.pool_mode},
                        {"default_pool_size", std::to_string(options.servers)},
                        {"max_prepared_statements", std::to_string(options.max_prepared)},
+                       {"query_wait_notify", "0"},  // the notice has no counterpart
                        {"log_connections", "0"},
                        {"log_disconnections", "0"}},
           .databases = {"pooled = host=" + cluster.socket_dir() +
@@ -49,7 +50,8 @@ void World::reset() {
   // Who was left in a transaction is gone, but what it had sent may still be running.
   for (auto& client : clients_) {
     client->exec(
-        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where backend_type = 'client "
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where backend_type = "
+        "'client "
         "backend' and datname = current_database() and pid <> pg_backend_pid()");
   }
   test::eventually("no server of the pooler is left", [&] {

@@ -50,16 +50,20 @@ struct Facts {
   bool single = true;                        // at most one statement
 };
 
-// May the texts of this client be read at all? The functions below take standard_conforming_strings
+// Can the texts of this client be read? The functions below take standard_conforming_strings
 // as on, and a byte of ASCII always for itself: not so in BIG5, GB18030, GBK, JOHAB, SJIS,
-// SHIFT_JIS_2004, UHC. The values are as the server reports them. If not: take every text for one that
-// touches everything.
-bool readable(std::string_view client_encoding, std::string_view standard_conforming_strings);
+// SHIFT_JIS_2004, UHC. The values are as the server reports them. A text that cannot be read: take it for
+// one that touches everything.
+enum class Readable : std::uint8_t { No, WithoutBackslash, Yes };
+Readable readable(std::string_view client_encoding, std::string_view standard_conforming_strings);
 
 // True when facts(sql).touch is surely 0; says nothing of `single`. The cheap scan alone, no
 // allocation, 1 to 3 nanoseconds a byte.
 bool surely_plain(std::string_view sql);
 
 Facts facts(std::string_view sql);
+
+// The highest n of $n in the text, outside of constants and comments; 0: there is none.
+std::size_t parameters_used(std::string_view sql);
 
 }  // namespace howdah::route

@@ -27,10 +27,10 @@ struct LocalRequest {
 LocalRequest find_local(std::string_view bytes, std::uint32_t max_packet,
                         const ClientStatements& client, StatementTable& table,
                         const PoolStatements& pool, FactsCache& facts,
-                        std::string_view search_path);
+                        const Reading& reading);
 
 // Carries out the request that find_local() found and appends its answers.
 void answer_locally(std::string_view request, ClientStatements& client, StatementTable& table,
-                    FactsCache& facts, std::string_view search_path, base::Buffer& out);
+                    FactsCache& facts, const Reading& reading, base::Buffer& out);
 
 }  // namespace howdah::session

@@ -1,5 +1,6 @@
-// What a server connection still owes: one entry for each message that it answers, in the order sent.
-// A server is handed on only when it owes nothing; what it says must fit the entry at the head.
+// What a server connection still owes: one entry for each message that it answers, in the order
+// sent. A server is handed on only when it owes nothing; what it says must fit the entry at the
+// head.
 //
 // PostgreSQL 15 manual 55.2.3 (extended query), 55.2.6 (COPY).
 //
@@ -17,18 +18,20 @@
 // An answer is forwarded to the client, or swallowed (the message was ours), or made by us when its
 // turn comes (the message was never sent). After an error the server skips all up to the next Sync,
 // Queries too: so do the entries; dropped ones are given back so that what they did to the maps of
-// statements can be undone. A message of ours that a Query needs is followed by a Sync of ours: when it
-// fails, the client gets that error and the Query's own answer but for its ReadyForQuery is swallowed.
+// statements can be undone. A message of ours that a Query needs is followed by a Sync of ours:
+// when it fails, the client gets that error and the Query's own answer but for its ReadyForQuery is
+// swallowed.
 //
 // COPY FROM STDIN is the hard part:
-// - While the server reads copy data it ignores Flush and Sync. So the Syncs behind the request that
-//   started the copy are not answered (drivers send one with Execute, not knowing it is a COPY), and
-//   neither are later ones before CopyDone or CopyFail.
+// - While the server reads copy data it ignores Flush and Sync. So the Syncs behind the request
+// that
+//   started the copy are not answered (drivers send one with Execute, not knowing it is a COPY),
+//   and neither are later ones before CopyDone or CopyFail.
 // - When the copy fails early the server drops late CopyData, CopyDone and CopyFail silently.
 // - When it fails before it read any data (a statement trigger raised), the Sync behind Execute was
-//   not ignored and is answered. Nothing in the stream tells the two cases apart, so such a server is
-//   doubtful(): one ReadyForQuery more may come. The next request clears the doubt, because something
-//   else answers it before its own ReadyForQuery (all but a lone Sync).
+//   not ignored and is answered. Nothing in the stream tells the two cases apart, so such a server
+//   is doubtful(): one ReadyForQuery more may come. The next request clears the doubt, because
+//   something else answers it before its own ReadyForQuery (all but a lone Sync).
 //
 // One per server connection; no I/O; the queue is bounded by what a client may pipeline.
 #pragma once
@@ -50,8 +53,13 @@ class Owed {
   enum class Action : std::uint8_t { Forward, Swallow, Make };
   // What a message did to the maps when it was sent; undone if it is skipped or fails.
   enum Undo : std::uint8_t {
-    kClientAdded = 1, kClientRemoved = 2, kServerAdded = 4, kServerRemoved = 8, kDummyAdded = 16,
-    kFreesName = 32  // when it fails itself: the client was told of a success too early
+    kClientAdded = 1,
+    kClientRemoved = 2,
+    kServerAdded = 4,
+    kServerRemoved = 8,
+    kDummyAdded = 16,
+    kFreesName = 32,  // when it fails itself: the client was told of a success too early
+    kClientGone = 64  // nothing to undo: takes a name that SQL before it is still to make
   };
   // A name in the server's error texts and what the client calls it.
   struct Alias {
@@ -63,14 +71,22 @@ class Owed {
     std::string name;
     StatementRef statement;  // prepared, or really deallocated; null: only the dummy was
   };
+  // A text was changed: from this character on its positions are `by` less than those the client
+  // sees.
+  struct Shift {
+    std::size_t from;
+    std::ptrdiff_t by;
+  };
   struct Detail {
     std::uint8_t undo = 0;
+    bool tells = false;      // notices are the client's though the answer is not
     bool must_fail = false;  // sent for PostgreSQL's own error; success would falsify the maps
     std::string name;        // the client's
     StatementRef statement;
     std::vector<Alias> aliases;
     std::vector<SqlEffect> effects;
-    bool clears = false;               // DEALLOCATE ALL, DISCARD ALL
+    std::vector<Shift> shifts;           // for the position that an error tells
+    bool clears = false;                 // DEALLOCATE ALL, DISCARD ALL
     std::vector<StatementRef> executed;  // statements that its text executes
     std::size_t next_effect = 0;
   };
@@ -79,7 +95,10 @@ class Owed {
     Action action = Action::Forward;
     std::uint64_t statement = 0;  // id on the server of the statement it uses
     std::unique_ptr<Detail> detail{};
-    std::uint32_t name_at = 0, name_size = 0;  // what the client calls that statement, see name_of()
+    std::uint32_t name_at = 0,
+                  name_size = 0;  // what the client calls that statement, see name_of()
+    std::uint64_t unnamed =
+        0;  // the version of the client's unnamed statement that it began or restored
   };
   enum class Verdict { Forward, Swallow, OutOfStep };
 
@@ -118,9 +137,13 @@ class Owed {
   // The server reads copy data, and the end of it has not been sent.
   bool reading_copy() const { return copy_in_ && copy_ends_ == 0; }
   bool open_batch() const { return open_batch_; }
-  // An error has been seen, its Sync has not been sent: the server ignores whatever comes before it.
+  // In this batch something has been executed, so that the transaction's state may be another.
+  bool executed() const { return executed_; }
+  // An error has been seen, its Sync has not been sent: the server ignores whatever comes before
+  // it.
   bool skipping() const { return skipping_; }
-  // The last 64 messages both ways, oldest first: the client's as they are, the server's behind '<'.
+  // The last 64 messages both ways, oldest first: the client's as they are, the server's behind
+  // '<'.
   std::string flight() const;
 
  private:
@@ -137,10 +160,11 @@ class Owed {
   std::size_t requests_ = 0;   // Q, F and S in the queue
   std::size_t doubts_ = 0;     // Syncs taken for ignored, not proved so
   bool open_batch_ = false;    // messages of a batch were sent whose Sync was not
+  bool executed_ = false;      // in the open batch
   bool copy_in_ = false;
   bool skipping_ = false;
-  bool fresh_doubt_ = false;   // they belong to the request at the head
-  bool answered_ = false;      // by anything since the last ReadyForQuery
+  bool fresh_doubt_ = false;       // they belong to the request at the head
+  bool answered_ = false;          // by anything since the last ReadyForQuery
   std::array<char, 64> flight_{};  // high bit: from the server
   std::uint32_t flown_ = 0;
 };

@@ -20,7 +20,7 @@ namespace howdah::session {
 class TrackedNames {
  public:
   // Places of two that are always there.
-  static constexpr std::size_t kClientEncoding = 0, kStandardStrings = 3;
+  static constexpr std::size_t kClientEncoding = 0, kStandardStrings = 3, kApplicationName = 4;
   explicit TrackedNames(const std::vector<std::string>& extra);
   std::size_t size() const { return names_.size(); }
   const std::string& name(std::size_t index) const { return names_[index]; }
@@ -41,6 +41,7 @@ class Parameters {
  public:
   explicit Parameters(std::size_t count) : values_(count) {}
 
+  std::size_t size() const { return values_.size(); }
   void set(std::size_t index, std::string_view value);
   // Null when never given.
   const std::string* get(std::size_t index) const {

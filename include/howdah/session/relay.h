@@ -24,6 +24,7 @@
 #include "howdah/session/owed.h"
 #include "howdah/session/parameters.h"
 #include "howdah/session/pieces.h"
+#include "howdah/session/reading.h"
 #include "howdah/session/statements.h"
 #include "howdah/wire/message.h"
 
@@ -37,15 +38,15 @@ inline constexpr std::size_t kMaxText = 1024 * 1024;
 class FactsCache {
  public:
   const route::Facts& of(std::string_view sql);
-  // Whether the texts to come can be read at all: route::readable(), of the client they come from.
-  void set_readable(bool readable) { readable_ = readable; }
+  // Whether the texts to come can be read at all, of the client they come from.
+  void set_readable(route::Readable readable) { readable_ = readable; }
   // Those of a text that nobody has looked into.
   static const route::Facts& everything();
   // Keeps a statement known for a while that nobody else refers to (prepare_unnamed).
   void keep(StatementRef statement);
 
  private:
-  bool readable_ = true;
+  route::Readable readable_ = route::Readable::Yes;
   static constexpr std::size_t kSlots = 256, kMaxKept = 4096;
   std::vector<StatementRef> recent_;
   struct Slot {
@@ -69,10 +70,11 @@ struct Following {
   bool track = true;              // session_state = track: texts are looked into
   bool share_unnamed = false;     // prepare_unnamed
   wire::TxStatus tx = wire::TxStatus::Idle;
-  std::string_view search_path;
+  Reading reading;
   Pieces& to_server;
   Pieces& to_client;
-  int depth = 0;  // of statements that name statements
+  std::vector<const Statement*> parsing{};  // that name statements and are being parsed anew
+  std::size_t needed = 0;  // statements that the present message needs: they are not to make room
 };
 
 // Client to server: belongs to the client session.
@@ -121,6 +123,7 @@ class ClientStream {
   Head read_head(std::string_view bytes, std::uint32_t max_packet, wire::Header& header);
   void touch(const route::Facts& facts);
   void touch(const Statement& statement);
+  bool must_wait(const Following& f, char type, std::string_view seen, bool whole) const;
   // Each looks at one message and sends what is to be sent of `seen`, the part of it that is here.
   void on_parse(Following& f, std::string_view seen);
   void parse_named(Following& f, std::string_view name, std::string_view body);
@@ -129,14 +132,16 @@ class ClientStream {
   void on_describe(Following& f, std::string_view seen);
   void on_close(Following& f, std::string_view seen);
   void on_query(Following& f, std::string_view seen);
-  void use_unnamed(Following& f);
+  void use_unnamed(Following& f, bool describe);
+  static std::uint64_t begin_unnamed(Following& f);
 
   std::uint32_t body_left_ = 0;
   std::uint16_t touched_ = 0;
   bool query_forbidden_ = false;
   bool stalled_ = false;
   std::size_t needs_ = 0;
-  std::unique_ptr<Owed::Detail> sql_effects_;  // of the unnamed statement, when it is executed
+  std::unique_ptr<Owed::Detail> sql_effects_;  // of the statement bound last, when it is executed
+  std::uint64_t names_version_ = 0;            // of the client's names when it was parsed
   std::vector<std::string> custom_settings_;
   const char* error_ = nullptr;
 };
@@ -192,7 +197,9 @@ class ServerStream {
   Look look_error(std::string_view whole, const Sides& sides);
   void look_complete(std::string_view tag, const Sides& sides);
   void finished(char type, Owed::Detail& detail, const Sides& sides);
-  void undo(Owed::Entry& entry, const Sides& sides);
+  void undo(Owed::Entry& entry, bool skipped, const Sides& sides);
+  void undo_dropped(const Sides& sides);
+  static void apply_later_names(const Sides& sides);
 
   std::uint32_t body_left_ = 0;
   bool drop_body_ = false;  // the rest of the body is not the client's to see

@@ -2,9 +2,9 @@
 //
 //   client's name --ClientStatements--> Statement <--ServerStatements-- "howdah_<id>" on a server
 //
-// One StatementTable for all workers: equal text, parameter types and search_path are one Statement,
-// which has one name on all servers. It lives as long as a client or a server refers to it. A server
-// keeps at most max_prepared_statements of them, the least recently used go first.
+// One StatementTable for all workers: equal text, parameter types and reading (reading.h) are one
+// Statement, which has one name on all servers. It lives as long as a client or a server refers to
+// it. A server keeps at most max_prepared_statements of them, the least recently used go first.
 //
 // Threads: StatementTable and PoolStatements lock; Statement is immutable; the maps belong to the
 // worker that holds the client or server.
@@ -34,12 +34,18 @@ struct Statement {
   };
   std::uint64_t id = 0;  // never 0 once in the table
   Form form = Form::Protocol;
-  std::string body, search_path, server_name;
-  std::uint16_t touch = 0;  // route::Touch of its text
+  std::string body, reading, server_name;  // reading: Reading::key()
+  std::uint16_t touch = 0;                 // route::Touch of its text
   std::vector<std::string> custom_settings;
-  // Its text names statements itself (Parse of "EXECUTE x"): what they mean is the client's affair, so it
-  // is parsed anew, with the names they have on servers, whenever it is used.
+  // Its text names statements itself (Parse of "EXECUTE x"): what they mean is the client's affair,
+  // so it is not shared, and parsed anew, with the names they have on servers, whenever it is
+  // bound.
   std::vector<route::StatementName> names;
+  std::vector<std::shared_ptr<const Statement>>
+      meant;  // by each of them when the client parsed it; or null
+  // Parsing it brings notices, which the client gets when it parses: an answer of ours would lack
+  // them.
+  mutable std::atomic<bool> gives_notice{false};
   // How often it was parsed as an unnamed statement (prepare_unnamed).
   mutable std::atomic<std::uint32_t> unnamed_uses{0};
 };
@@ -48,7 +54,9 @@ using StatementRef = std::shared_ptr<const Statement>;
 class StatementTable {
  public:
   StatementTable();
-  StatementRef get(Statement::Form form, std::string_view body, std::string_view search_path);
+  StatementRef get(Statement::Form form, std::string_view body, std::string_view reading);
+  // Another of the same text that is nobody else's.
+  StatementRef alone(const Statement& like, std::vector<StatementRef> meant);
   std::size_t size() const;
 
  private:
@@ -72,9 +80,12 @@ class PoolStatements {
   std::unordered_map<std::uint64_t, std::uint64_t> accepted_ GUARDED_BY(mutex_);
 };
 
-// Which statements a client has, by its own names.
+// Which statements a client has, by its own names. As PostgreSQL keeps them: of a name the first
+// kNameSize bytes count.
 class ClientStatements {
  public:
+  static constexpr std::size_t kNameSize = 63;
+  static std::string_view cut(std::string_view name) { return name.substr(0, kNameSize); }
   StatementRef find(std::string_view name) const;
   // `proved`: a server has parsed it for this client.
   void add(std::string_view name, StatementRef statement, bool proved = true);
@@ -83,22 +94,42 @@ class ClientStatements {
   bool take_unproved(std::string_view name);
   // Only if the name still means this one.
   void remove(std::string_view name, std::uint64_t id);
-  void clear() { names_.reset(); }
+  void clear();
   std::size_t size() const { return names_ ? names_->size() : 0; }
+  // Whether one of its names means this statement.
+  bool means(std::uint64_t id) const;
+  // Counts what changed the names.
+  std::uint64_t version() const { return version_; }
 
   // The unnamed statement, as Parse's body behind the name: a later batch may bind it on another
   // server. A copy of its own, as there is nothing to share; long texts are not kept.
+  //
+  // Each Parse, Query (which drops it) and Close of it begins a version, which holds none at first.
+  // `certain`: nothing sent before can fail any more, so no version before is needed again.
+  void begin_unnamed(bool certain);
   void keep_unnamed(std::string_view body);
-  void drop_unnamed() { has_unnamed_ = false; }
-  const std::string* unnamed() const { return has_unnamed_ ? &unnamed_ : nullptr; }
-  std::uint64_t unnamed_serial = 0;  // counts what changed it: Parses, and Queries, which drop it
-  // The unnamed statement is this shared one (prepare_unnamed); Bind "" means it.
-  StatementRef unnamed_shared;
+  void share_unnamed(StatementRef statement) { unnamed_.shared = std::move(statement); }
+  // What began this version was skipped behind an error: the one before it holds again.
+  void skip_unnamed(std::uint64_t serial);
+  // It was not skipped but failed: there is none.
+  void fail_unnamed(std::uint64_t serial);
+  const std::string* unnamed() const { return unnamed_.has ? &unnamed_.body : nullptr; }
+  // It is this shared one (prepare_unnamed); Bind "" means it.
+  const StatementRef& unnamed_shared() const { return unnamed_.shared; }
+  std::uint64_t unnamed_serial() const { return unnamed_.serial; }
 
  private:
+  struct Unnamed {
+    std::uint64_t serial = 0;
+    bool has = false;
+    std::string body;
+    StatementRef shared;
+  };
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
   };
   struct Known {
     StatementRef statement;
@@ -106,8 +137,9 @@ class ClientStatements {
   };
   using Names = std::unordered_map<std::string, Known, Hash, std::equal_to<>>;
   std::unique_ptr<Names> names_;  // most clients have none
-  std::string unnamed_;
-  bool has_unnamed_ = false;
+  std::uint64_t version_ = 0, last_serial_ = 0;
+  Unnamed unnamed_;
+  std::unique_ptr<std::vector<Unnamed>> older_;  // while what came after may be skipped; bounded
 };
 
 // Which statements a server has.

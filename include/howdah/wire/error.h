@@ -35,7 +35,7 @@ void append_notice(base::Buffer& to, const ErrorText& notice);
 
 // What we read of an ErrorResponse's body. Views into the body; absent fields are empty.
 struct ErrorFields {
-  std::string_view severity, code, message, detail, hint, routine;
+  std::string_view severity, code, message, detail, hint, position, routine;
   bool fatal() const { return severity == "FATAL" || severity == "PANIC"; }
 };
 ErrorFields read_error(std::string_view body);

@@ -227,16 +227,16 @@ TEST_CASE("texts with a NUL or over the limit touch everything") {
   CHECK_EQ(facts("SELECT length('" + std::string(2'000'000, 'x') + "')").touch, 0);
 }
 
-TEST_CASE("only texts of ASCII-safe clients with standard strings are readable") {
-  CHECK(readable("UTF8", "on"));
-  CHECK(readable("LATIN1", "on"));
-  CHECK(readable("EUC_JP", "on"));
-  CHECK(readable("SQL_ASCII", "on"));
-  CHECK_FALSE(readable("UTF8", "off"));
-  CHECK_FALSE(readable("UTF8", ""));
+TEST_CASE("only texts of ASCII-safe clients are readable, without standard strings those without backslash") {
+  for (const char* encoding : {"UTF8", "LATIN1", "EUC_JP", "SQL_ASCII"}) {
+    CHECK(readable(encoding, "on") == Readable::Yes);
+    CHECK(readable(encoding, "off") == Readable::WithoutBackslash);
+    CHECK(readable(encoding, "") == Readable::WithoutBackslash);
+  }
   for (const char* encoding :
        {"SJIS", "sjis", "BIG5", "GBK", "GB18030", "UHC", "JOHAB", "SHIFT_JIS_2004"}) {
-    CHECK_FALSE(readable(encoding, "on"));
+    CHECK(readable(encoding, "on") == Readable::No);
+    CHECK(readable(encoding, "off") == Readable::No);
   }
 }
 

@@ -1,14 +1,13 @@
 // The byte queue (howdah/base/buffer.h):
 //
-//   data_ [ used up | bytes of the queue | room ]
-//         0       head_               tail_   capacity_
+//   block_ -> Block [ used up | bytes of the queue | room ]
+//                   0        head                tail   capacity
 #include "howdah/base/buffer.h"
 
 #include <cassert>
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include "howdah/base/secret.h"
 
@@ -18,42 +17,35 @@ namespace {
 constexpr std::size_t kMinimum = 64;
 }  // namespace
 
-void Buffer::swap(Buffer& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(head_, other.head_);
-  std::swap(tail_, other.tail_);
-  std::swap(capacity_, other.capacity_);
-}
-
 // Room for `more` bytes at the tail: by moving to the front if that is enough, else by doubling.
 void Buffer::reserve(std::size_t more) {
-  if (more <= capacity_ - tail_) return;
-  std::size_t kept = size();
-  if (more <= capacity_ - kept) {
-    std::memmove(data_, data_ + head_, kept);
+  std::size_t capacity = this->capacity(), kept = size();
+  if (block_ && more <= capacity - block_->tail) return;
+  if (block_ && more <= capacity - kept) {
+    std::memmove(data(), data() + block_->head, kept);
   } else {
-    std::size_t wanted = capacity_ < kMinimum ? kMinimum : capacity_;
+    std::size_t wanted = capacity < kMinimum ? kMinimum : capacity;
     while (wanted - kept < more) {
       if (wanted > static_cast<std::size_t>(-1) / 2) throw std::bad_alloc();
       wanted *= 2;
     }
-    auto* bigger = static_cast<char*>(std::malloc(wanted));
+    auto* bigger = static_cast<Block*>(std::malloc(sizeof(Block) + wanted));
     if (!bigger) throw std::bad_alloc();
-    if (kept) std::memcpy(bigger, data_ + head_, kept);
+    if (kept) std::memcpy(bigger + 1, data() + block_->head, kept);
     // The old place may hold a secret, and a later wipe() would not reach it.
-    if (data_) base::wipe(data_, tail_);
-    std::free(data_);
-    data_ = bigger;
-    capacity_ = wanted;
+    if (block_) base::wipe(data(), block_->tail);
+    std::free(block_);
+    block_ = bigger;
+    block_->capacity = wanted;
   }
-  head_ = 0;
-  tail_ = kept;
+  block_->head = 0;
+  block_->tail = kept;
 }
 
 char* Buffer::extend(std::size_t count) {
   reserve(count);
-  char* room = data_ + tail_;
-  tail_ += count;
+  char* room = data() + block_->tail;
+  block_->tail += count;
   return room;
 }
 
@@ -65,29 +57,30 @@ void Buffer::append(std::string_view bytes) {
 void Buffer::overwrite(std::size_t at, std::string_view bytes) {
   assert(at <= size() && bytes.size() <= size() - at);
   if (bytes.empty()) return;
-  std::memcpy(data_ + head_ + at, bytes.data(), bytes.size());
+  std::memcpy(data() + block_->head + at, bytes.data(), bytes.size());
 }
 
 void Buffer::consume(std::size_t count) {
   assert(count <= size());
-  head_ += count;
-  if (head_ == tail_) clear();
+  if (!block_) return;
+  block_->head += count;
+  if (block_->head == block_->tail) clear();
 }
 
 void Buffer::truncate(std::size_t count) {
   assert(count <= size());
-  tail_ = head_ + count;
-  if (head_ == tail_) clear();
+  if (!block_) return;
+  block_->tail = block_->head + count;
+  if (block_->head == block_->tail) clear();
 }
 
 void Buffer::clear() {
-  std::free(data_);
-  data_ = nullptr;
-  head_ = tail_ = capacity_ = 0;
+  std::free(block_);
+  block_ = nullptr;
 }
 
 void Buffer::wipe() {
-  if (data_) base::wipe(data_, capacity_);
+  if (block_) base::wipe(data(), block_->capacity);
   clear();
 }
 

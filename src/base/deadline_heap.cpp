@@ -16,7 +16,7 @@ DeadlineHeap::~DeadlineHeap() {
 
 void DeadlineHeap::place(std::size_t index, Deadline* node) {
   nodes_[index] = node;
-  node->index_ = index;
+  node->index_ = static_cast<std::uint32_t>(index);
 }
 
 void DeadlineHeap::up(std::size_t index) {
@@ -55,7 +55,7 @@ void DeadlineHeap::arm(Deadline& node, TimePoint when) {
   node.heap_ = this;
   node.at_ = when;
   nodes_.push_back(&node);
-  node.index_ = nodes_.size() - 1;
+  node.index_ = static_cast<std::uint32_t>(nodes_.size() - 1);
   up(node.index_);
 }
 

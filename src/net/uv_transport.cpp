@@ -28,7 +28,7 @@ UvTransport::UvTransport(int fd, const Address& peer) : fd_(fd), peer_(peer) {}
 
 UvTransport::UvTransport(UvLoop& loop, const Address& to, const TcpOptions& options,
                          TransportUser& user)
-    : fd_(-1), mask_(UV_WRITABLE), user_(&user), loop_(&loop), peer_(to) {
+    : mask_(UV_WRITABLE), fd_(-1), user_(&user), loop_(&loop), peer_(to) {
   fd_ = open_socket(to);
   if (fd_ < 0) {
     refuse(errno);
@@ -87,7 +87,7 @@ void UvTransport::open_handle() {
     refuse(-status);
     return;
   }
-  polled_ = mask;
+  polled_ = static_cast<std::uint8_t>(mask);
 }
 
 int UvTransport::wanted() const {
@@ -104,7 +104,7 @@ int UvTransport::wanted() const {
 void UvTransport::poll() {
   int mask = wanted();
   if (mask == polled_ || !handle_.open()) return;
-  polled_ = mask;
+  polled_ = static_cast<std::uint8_t>(mask);
   if (mask == 0)
     uv_poll_stop(handle_.uv());
   else
@@ -124,7 +124,8 @@ void UvTransport::on_poll(uv_poll_t* handle, int status, int events) {
 }
 
 void UvTransport::watch(bool readable, bool writable) {
-  int mask = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+  auto mask =
+      static_cast<std::uint8_t>((readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0));
   if (mask == mask_) return;
   mask_ = mask;
   poll();

@@ -10,6 +10,7 @@
 // a handshake runs whatever the user wants, and OpenSSL may hold bytes that polling knows nothing of.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "howdah/net/transport.h"
@@ -57,9 +58,9 @@ class UvTransport final : public Transport {
   bool shake_hands();
   IoResult after_tls(IoResult result);
 
+  std::uint8_t mask_ = 0;    // UV_READABLE | UV_WRITABLE as asked for
+  std::uint8_t polled_ = 0;  // as libuv polls for
   int fd_;
-  int mask_ = 0;    // UV_READABLE | UV_WRITABLE as asked for
-  int polled_ = 0;  // as libuv polls for
   int error_ = 0;  // once set, the socket is of no use
   TransportUser* user_ = nullptr;
   UvLoop* loop_ = nullptr;

@@ -13,6 +13,11 @@ namespace sqlstate = wire::sqlstate;
 
 ClientSession::ClientSession() : login_(std::make_unique<Login>()) {}
 
+ClientSession::Words& ClientSession::words() {
+  if (!words_) words_ = std::make_unique<Words>();
+  return *words_;
+}
+
 void ClientSession::set_state(State next) {
   [[maybe_unused]] auto legal = [&] {
     switch (next) {
@@ -43,7 +48,7 @@ void ClientSession::set_state(State next) {
 
 void ClientSession::fail(const wire::ErrorText& error) {
   if (state_ == State::Closed) return;
-  close_reason_.assign(error.message);
+  words().close_reason.assign(error.message);
   wire::append_error(out_, error);
   set_state(State::Closed);
 }
@@ -95,7 +100,7 @@ ClientSession::Step ClientSession::feed_startup(std::string_view bytes,
     return feed_encryption(ssl, consumed, bytes.size());
   }
   if (auto* cancel = std::get_if<wire::CancelRequest>(&read->packet)) {
-    command_ = std::move(cancel->key);
+    words().command = std::move(cancel->key);
     set_state(State::Closed);
     return {consumed, Want::Cancel};
   }
@@ -206,7 +211,7 @@ ClientSession::Want ClientSession::on_outcome(auth::Outcome outcome) {
     text = pam ? "PAM authentication failed" : "LDAP authentication failed";
   }
   fail({"FATAL", sqlstate::kInvalidPassword, text});
-  close_reason_ = outcome.error.text;
+  words().close_reason = outcome.error.text;
   password_refused_ = true;
   return Want::Close;
 }
@@ -271,8 +276,8 @@ void ClientSession::welcome(const std::vector<std::pair<std::string, std::string
   wire::append_auth(out_, wire::kAuthOk);
   for (const auto& [name, value] : reported) {
     auto index = names.find(name);
-    if (index && !parameters_->get(*index)) parameters_->set(*index, value);
-    wire::append_parameter_status(out_, name, index ? *parameters_->get(*index) : value);
+    if (index && !parameters_.get(*index)) parameters_.set(*index, value);
+    wire::append_parameter_status(out_, name, index ? *parameters_.get(*index) : value);
   }
   wire::append_backend_key_data(out_, cancel_key);
   wire::append_ready_for_query(out_, wire::TxStatus::Idle);
@@ -336,7 +341,7 @@ ClientSession::Step ClientSession::feed_console(const wire::Header& header,
   wire::Cursor cursor(bytes.substr(wire::kHeaderSize, header.body));
   std::string_view query = cursor.cstring();
   if (!cursor.done()) return violation("broken Query packet");
-  command_.assign(query);
+  words().command.assign(query);
   set_state(State::Waiting);
   return {wire::kHeaderSize + header.body, Want::Command};
 }
@@ -344,7 +349,7 @@ ClientSession::Step ClientSession::feed_console(const wire::Header& header,
 void ClientSession::link() { set_state(State::Linked); }
 void ClientSession::unlink() { set_state(State::Idle); }
 void ClientSession::answered() {
-  command_.clear();
+  if (words_) words_->command.clear();
   set_state(State::Idle);
 }
 

@@ -47,38 +47,7 @@ bool is_client_message(char type) {
   }
 }
 
-const route::Facts& FactsCache::everything() {
-  using namespace route;
-  static const Facts kEverything{
-      kSettings | kUnknownSetting | kPins | kHidden | kDdl, {}, {}, false};
-  return kEverything;
-}
-
-const route::Facts& FactsCache::of(std::string_view sql) {
-  static const route::Facts kNone;
-  if (readable_ == route::Readable::No || sql.size() > kMaxText) return everything();
-  if (readable_ == route::Readable::WithoutBackslash && sql.find('\\') != std::string_view::npos) {
-    return everything();
-  }
-  if (route::surely_plain(sql)) return kNone;
-  if (sql.size() > kMaxKept) return long_one_ = route::facts(sql);
-  if (slots_.empty()) slots_.resize(kSlots);
-  Slot& slot = slots_[std::hash<std::string_view>()(sql) % kSlots];
-  if (slot.text != sql) {
-    slot.facts = route::facts(sql);
-    slot.text.assign(sql);
-  }
-  return slot.facts;
-}
-
-void FactsCache::keep(StatementRef statement) {
-  if (recent_.empty()) recent_.resize(kSlots);
-  std::size_t slot = statement->id % kSlots;
-  recent_[slot] = std::move(statement);
-}
-
-// --- Framing
-// --------------------------------------------------------------------------------------
+// --- Framing --------------------------------------------------------------------------------------
 
 ClientStream::Head ClientStream::read_head(std::string_view bytes, std::uint32_t max_packet,
                                            wire::Header& header) {
@@ -231,7 +200,7 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
         break;
     }
     if (hold) {
-      needs_ = size;
+      needs_ = static_cast<std::uint32_t>(size);
       break;
     }
     at += seen.size();
@@ -242,12 +211,18 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
 
 void ClientStream::touch(const route::Facts& facts) {
   touched_ |= facts.touch;
-  for (const std::string& name : facts.custom_settings) custom_settings_.push_back(name);
+  add_custom(facts.custom_settings);
 }
 
 void ClientStream::touch(const Statement& statement) {
   touched_ |= statement.touch;
-  for (const std::string& name : statement.custom_settings) custom_settings_.push_back(name);
+  add_custom(statement.custom_settings);
+}
+
+void ClientStream::add_custom(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  if (!custom_settings_) custom_settings_ = std::make_unique<std::vector<std::string>>();
+  custom_settings_->insert(custom_settings_->end(), names.begin(), names.end());
 }
 
 void ClientStream::on_parse(Following& f, std::string_view seen) {

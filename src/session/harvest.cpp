@@ -142,7 +142,7 @@ std::optional<Harvest> read_harvest(const std::vector<Row>& rows) {
 }
 
 StateRef state_after(const Harvest& harvest, const SessionState* start, std::string_view login,
-                     const std::vector<std::string>& set_now,
+                     std::span<const std::string> set_now,
                      const std::function<bool(std::string_view)>& follows_by_report) {
   Settings settings;
   if (start) settings = start->copy();

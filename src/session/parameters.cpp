@@ -1,6 +1,8 @@
 // Tracked parameters; see the header.
 #include "howdah/session/parameters.h"
 
+#include <utility>
+
 #include "howdah/base/text.h"
 
 namespace howdah::session {
@@ -51,30 +53,46 @@ std::string as_reported(std::string_view given, std::string_view default_value) 
 }
 
 void Parameters::set(std::size_t index, std::string_view value) {
-  Value& slot = values_[index];
-  slot.text.assign(value);
-  slot.given = true;
+  const Value& old = (*values_)[index];
+  if (old.given && old.text == value) return;
+  auto changed = std::make_shared<std::vector<Value>>(*values_);
+  (*changed)[index].text.assign(value);
+  (*changed)[index].given = true;
+  values_ = std::move(changed);
+}
+
+void Parameters::join(Parameters& other) {
+  if (!values_ || values_ == other.values_) return;
+  if (other.values_ && *values_ == *other.values_) {
+    values_ = other.values_;
+  } else {
+    other.values_ = values_;
+  }
 }
 
 void Parameters::fill_from(const Parameters& defaults) {
-  for (std::size_t i = 0; i < values_.size(); ++i) {
-    if (!values_[i].given && defaults.values_[i].given) set(i, defaults.values_[i].text);
+  for (std::size_t i = 0; i < values_->size(); ++i) {
+    const std::string* value = defaults.get(i);
+    if (value && !get(i)) set(i, *value);
   }
 }
 
 bool Parameters::satisfies(const Parameters& wanted) const {
-  for (std::size_t i = 0; i < values_.size(); ++i) {
-    if (!wanted.values_[i].given) continue;
-    if (!values_[i].given || values_[i].text != wanted.values_[i].text) return false;
+  if (values_ == wanted.values_) return true;
+  const std::vector<Value>&here = *values_, &there = *wanted.values_;
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    if (!there[i].given) continue;
+    if (!here[i].given || here[i].text != there[i].text) return false;
   }
   return true;
 }
 
 std::string Parameters::changes_to(const Parameters& wanted, const TrackedNames& names) const {
   std::string sql;
-  for (std::size_t i = 0; i < values_.size(); ++i) {
-    const Value& value = wanted.values_[i];
-    if (!value.given || (values_[i].given && values_[i].text == value.text)) continue;
+  const std::vector<Value>&here = *values_, &there = *wanted.values_;
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    const Value& value = there[i];
+    if (!value.given || (here[i].given && here[i].text == value.text)) continue;
     if (base::iequal(names.name(i), "search_path")) {
       // A list is not one literal for SET; set_config() takes it as the server itself prints it.
       sql += base::cat("SELECT pg_catalog.set_config('search_path', ",

@@ -58,8 +58,8 @@ auth::Origin WorkerImpl::origin_of(Client& client) const {
       origin.replication = auth::Origin::Replication::Logical;
       break;
   }
-  origin.is_unix = client.peer.family == net::Address::Family::Unix;
-  if (!origin.is_unix) origin.address = client.peer.host;
+  origin.is_unix = client.peer().family == net::Address::Family::Unix;
+  if (!origin.is_unix) origin.address = client.peer().host;
   net::TlsStatus tls = client.transport->tls();
   origin.tls = tls.state == net::TlsStatus::State::On;
   origin.certificate = tls.certificate;
@@ -126,30 +126,31 @@ void WorkerImpl::find_host_name(Client& client, auth::Origin origin) {
       settle(known, state);
     });
   };
-  reactor_.reverse(client.peer, std::move(named));
+  reactor_.reverse(client.peer(), std::move(named));
 }
 
 void WorkerImpl::find_system_user(Client& client) {
   client.flight = true;
   auto name = std::make_shared<std::string>();
-  bool known = client.credentials.known;
-  reactor_.work([name, known, uid = client.credentials.uid] {
-                  if (known) *name = system_user(uid);
-                },
-                [this, number = client.id, name] {
-                  Turn turn(*this);
-                  Client* waiting = still_waiting(number);
-                  if (!waiting) return;
-                  LoginPlan& plan = waiting->session.plan();
-                  session::plan_peer(*name, plan);
-                  if (plan.proof == LoginPlan::Proof::Refuse) {
-                    log_client(Level::Log, *waiting,
-                               cat("the rule at ", plan.grant->source, " does not let system user \"",
-                                   *name, "\" in as \"", plan.user, "\""));
-                  }
-                  admit(*waiting, origin_of(*waiting));
-                  if (!waiting->dead) resume_client(*waiting);
-                });
+  bool known = client.credentials().known;
+  reactor_.work(
+      [name, known, uid = client.credentials().uid] {
+        if (known) *name = system_user(uid);
+      },
+      [this, number = client.id, name] {
+        Turn turn(*this);
+        Client* waiting = still_waiting(number);
+        if (!waiting) return;
+        LoginPlan& plan = waiting->session.plan();
+        session::plan_peer(*name, plan);
+        if (plan.proof == LoginPlan::Proof::Refuse) {
+          log_client(Level::Log, *waiting,
+                     cat("the rule at ", plan.grant->source, " does not let system user \"", *name,
+                         "\" in as \"", plan.user, "\""));
+        }
+        admit(*waiting, origin_of(*waiting));
+        if (!waiting->dead) resume_client(*waiting);
+      });
 }
 
 // --- Passwords judged by LDAP and PAM -------------------------------------------------------------
@@ -190,10 +191,10 @@ void WorkerImpl::run_check(Client& client) {
       password->clear();
     };
   } else {
-    auth::PamRequest request{plan.grant->pam_service, config_->settings.auth_pam_directory,
-                             plan.user, {}};
-    if (client.peer.family != net::Address::Family::Unix) {
-      request.address = client.peer.host;
+    auth::PamRequest request{
+        plan.grant->pam_service, config_->settings.auth_pam_directory, plan.user, {}};
+    if (client.peer().family != net::Address::Family::Unix) {
+      request.address = client.peer().host;
     }
     job = [password, verdict, delay, request = std::move(request)] {
       *verdict = auth::pam_check(request, *password, *delay);

@@ -50,7 +50,7 @@ void WorkerImpl::ask_user(Client& client, const session::LoginPlan::Ask& ask) {
   // The second time round only an answer to a question put since it connected will do.
   TimePoint not_before = client.asked_again ? client.connected : TimePoint{};
   pool::PoolId pool = shared_.ledger.pool(ask.database, ask.user);
-  std::string key = cat(pool, ':', client.user.size(), ':', client.user, ask.query);
+  std::string key = cat(pool, ':', client.user().size(), ':', client.user(), ask.query);
   auto found = shared_.users.find(key, {id_, client.id}, now(),
                                   config_->settings.auth_query_cache_ttl, not_before);
   if (found.known) {
@@ -64,7 +64,7 @@ void WorkerImpl::ask_user(Client& client, const session::LoginPlan::Ask& ask) {
   lookup.entry = ask.database;
   lookup.auth_user = ask.user;
   lookup.key = std::move(key);
-  lookup.user = client.user;
+  lookup.user = client.user();
   lookup.query = ask.query;
   lookup.deadline.owner = &lookup;
   lookup.deadline.kind = 3;
@@ -110,8 +110,8 @@ void WorkerImpl::user_answered(Client& client, const UserAnswer& answer) {
       fail_client(client, plan.error().code, plan.error().text);
       return;
     }
-    if (plan->user != client.user) {
-      client.user = plan->user;
+    if (plan->user != client.user()) {
+      client.name = std::make_shared<ClientName>(ClientName{plan->user, client.database()});
       if (!take_user_place(client, plan->exempt_from_limits)) return;
     }
     plan->may_be_old = old;

@@ -47,9 +47,9 @@ std::size_t WorkerImpl::take_proxy_header(Client& client, std::string_view bytes
   client.proxy_header = false;
   auto& source = std::get<wire::ProxySource>(read.header);
   if (source.known) {
-    client.peer.family = source.v6 ? net::Address::Family::Inet6 : net::Address::Family::Inet;
-    client.peer.host = std::move(source.host);
-    client.peer.port = source.port;
+    client.behind_proxy = std::make_unique<net::Address>(
+        net::Address{source.v6 ? net::Address::Family::Inet6 : net::Address::Family::Inet,
+                     std::move(source.host), source.port});
   }
   return read.consumed;
 }
@@ -84,8 +84,8 @@ void WorkerImpl::on(LoginTurn& message) {
 
 // True: the refusal goes out later, by the deadline. The client holds nothing but its connection.
 bool WorkerImpl::delay_refusal(Client& client) {
-  auto ip = base::Ip::parse(client.peer.host);
-  if (!ip || client.peer.family == net::Address::Family::Unix) return false;
+  auto ip = base::Ip::parse(client.peer().host);
+  if (!ip || client.peer().family == net::Address::Family::Unix) return false;
   Duration delay = shared_.failures.failed(*ip, now(), config_->settings.auth_failure_delay);
   if (delay.count() <= 0) return false;
   leave_gate(client);

@@ -84,7 +84,7 @@ Client* WorkerImpl::owner_of(const CancelKey& key) const {
 }
 
 void WorkerImpl::forward_cancel(Client& client) {
-  CancelKey key = client.session.cancel_request();
+  CancelKey key(client.session.cancel_request());
   client.cancel_request = true;
   if (key.size() != kShortKey && key.size() != kLongKey) {
     close_client(client, "");

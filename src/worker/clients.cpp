@@ -39,8 +39,7 @@ void WorkerImpl::accept(NewClient& message) {
   Client& client = *made;
   client.transport = reactor_.adopt(message.fd, message.peer);
   client.transport->attach(reactor_, client);
-  client.credentials = client.transport->credentials();
-  client.peer = message.peer;
+  client.name = nobody_;
   client.proxy_header = from_proxy(message.peer);
   if (message.peer.family != net::Address::Family::Unix) {
     auto tls = shared_.tls.get();
@@ -205,15 +204,15 @@ void WorkerImpl::flush_client(Client& client) {
 base::Result<session::LoginPlan> WorkerImpl::plan(const Client& client,
                                                   const session::FoundUser* found) {
   session::UnixPeer peer;
-  peer.is_unix = client.peer.family == net::Address::Family::Unix;
-  peer.same_user = client.credentials.known && client.credentials.uid == shared_.own_uid;
+  peer.is_unix = client.peer().family == net::Address::Family::Unix;
+  peer.same_user = client.credentials().known && client.credentials().uid == shared_.own_uid;
   return session::plan_login(*config_, client.session.startup(), *shared_.names, peer, found);
 }
 
 bool WorkerImpl::take_user_place(Client& client, bool exempt) {
-  auto limit = config_->max_user_client_connections(client.user);
+  auto limit = config_->max_user_client_connections(client.user());
   client.user_place = {};
-  client.user_place = shared_.clients.user(client.user, static_cast<std::size_t>(limit), exempt);
+  client.user_place = shared_.clients.user(client.user(), static_cast<std::size_t>(limit), exempt);
   if (client.user_place) return true;
   fail_client(client, sqlstate::kTooManyConnections,
               "client connections exceeded (max_user_client_connections)");
@@ -223,17 +222,16 @@ bool WorkerImpl::take_user_place(Client& client, bool exempt) {
 void WorkerImpl::look_up(Client& client) {
   const auto& settings = config_->settings;
   const wire::Startup& startup = client.session.startup();
-  if (const std::string* user = startup.find("user")) client.user = user->substr(0, 128);
-  if (const std::string* database = startup.find("database")) {
-    client.database = database->substr(0, 64);
-  }
+  const std::string *user = startup.find("user"), *database = startup.find("database");
+  client.name = std::make_shared<ClientName>(
+      ClientName{user ? user->substr(0, 128) : "", database ? database->substr(0, 64) : ""});
   auto plan = this->plan(client, nullptr);
   if (!plan) {
     fail_client(client, plan.error().code, plan.error().text);
     return;
   }
-  client.user = plan->user;
-  client.database = plan->database_name.substr(0, 64);
+  client.name =
+      std::make_shared<ClientName>(ClientName{plan->user, plan->database_name.substr(0, 64)});
   bool exempt = plan->exempt_from_limits;
   if (!client.place) {
     if (!plan->console) {
@@ -246,8 +244,8 @@ void WorkerImpl::look_up(Client& client) {
   }
   if (plan->database || plan->console) {
     auto limit = plan->database ? config_->max_db_client_connections(*plan->database) : 0;
-    client.db_place = shared_.clients.database(client.database, static_cast<std::size_t>(limit),
-                                               exempt);
+    client.db_place =
+        shared_.clients.database(client.database(), static_cast<std::size_t>(limit), exempt);
     if (!client.db_place) {
       fail_client(client, sqlstate::kTooManyConnections,
                   "client connections exceeded (max_db_client_connections)");
@@ -269,12 +267,12 @@ void WorkerImpl::begin_login(Client& client, session::LoginPlan plan) {
   client.admin = plan.admin;
   if (!plan.console) client.replication = plan.replication;
   if (config_->settings.log_connections) {
-    log_client(Level::Log, client, cat("login attempt: db=", client.database, " user=", client.user,
-                                       " tls=", tls.text.empty() ? "no" : tls.text, " replication=",
-                                       client.replication == session::Replication::None ? "no"
-                                       : client.replication == session::Replication::Logical
-                                           ? "database"
-                                           : "yes"));
+    log_client(Level::Log, client,
+               cat("login attempt: db=", client.database(), " user=", client.user(),
+                   " tls=", tls.text.empty() ? "no" : tls.text, " replication=",
+                   client.replication == session::Replication::None      ? "no"
+                   : client.replication == session::Replication::Logical ? "database"
+                                                                         : "yes"));
   }
   client.session.plan() = std::move(plan);
   admit(client, origin_of(client));
@@ -295,15 +293,16 @@ void WorkerImpl::after_login_step(Client& client, ClientSession::Want want) {
       begin_welcome(client);
       return;
     case ClientSession::Want::Close: {
-      const std::string reason = client.session.close_reason();
+      const std::string reason(client.session.close_reason());
       if (reason.empty()) {
         close_client(client, "client close request");
         return;
       }
       bool login = !client.session.out().empty() && !client.pool;
       if (login && config_->settings.log_connections) {
-        log_client(Level::Log, client,
-                   cat("login failed: db=", client.database, " user=", client.user, ": ", reason));
+        log_client(
+            Level::Log, client,
+            cat("login failed: db=", client.database(), " user=", client.user(), ": ", reason));
       }
       if (client.session.password_refused() && delay_refusal(client)) return;
       fail_client(client, "", reason);
@@ -328,13 +327,13 @@ void WorkerImpl::begin_welcome(Client& client) {
     return;
   }
   if (!plan.database) {
-    fail_client(client, sqlstate::kNoDatabase, cat("no such database: ", client.database), "",
+    fail_client(client, sqlstate::kNoDatabase, cat("no such database: ", client.database()), "",
                 "SHOW DATABASES on the console lists the entries of [databases].");
     return;
   }
-  if (gate_->disabled.contains(client.database)) {
+  if (gate_->disabled.contains(client.database())) {
     fail_client(client, sqlstate::kCannotConnectNow,
-                cat("database \"", client.database, "\" is disabled"));
+                cat("database \"", client.database(), "\" is disabled"));
     return;
   }
   if (gate_->shutting_down) {
@@ -356,9 +355,9 @@ void WorkerImpl::begin_welcome(Client& client) {
   if (config_->settings.application_name_add_host) {
     auto index = *shared_.names->find("application_name");
     const std::string* given = parameters.get(index);
-    std::string where = client.peer.text();
-    if (client.peer.family == net::Address::Family::Unix) {
-      where = cat("unix(", client.credentials.pid, "):", client.peer.port);
+    std::string where = client.peer().text();
+    if (client.peer().family == net::Address::Family::Unix) {
+      where = cat("unix(", client.credentials().pid, "):", client.peer().port);
     }
     parameters.set(index, cat(given && !given->empty() ? *given : "app", " - ", where));
   }
@@ -368,8 +367,8 @@ void WorkerImpl::begin_welcome(Client& client) {
   shared_.ledger.client_joined(id);
   client.joined = true;
   client.pool = &view(id);
-  client.wait_timeout = config_->query_wait_timeout(*client.entry, client.user);
-  client.idle_timeout = config_->client_idle_timeout(client.user);
+  client.wait_timeout = config_->query_wait_timeout(*client.entry, client.user());
+  client.idle_timeout = config_->client_idle_timeout(client.user());
   if (client.replication != session::Replication::None) {
     client.wait_since = client.request_at = now();
     request_own(client, client.wait_since);
@@ -398,6 +397,16 @@ void WorkerImpl::finish_welcome(Client& client, const Welcome& welcome) {
     client.session.welcome(welcome, client.key, *shared_.names);
   }
   ++client.pool->counters.client_logins;
+  client.session.parameters().join(client.pool->usual_parameters);
+  auto share = [](auto& mine, auto& usual) {
+    if (mine && usual && *mine == *usual) {
+      mine = usual;
+    } else if (mine) {
+      usual = mine;
+    }
+  };
+  share(client.name, client.pool->usual_name);
+  share(client.given, client.pool->usual_given);
   client.last_activity = now();
   move(client, ClientList::Idle);
   arm(client.deadline, client_due(client));

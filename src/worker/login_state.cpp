@@ -35,7 +35,7 @@ bool WorkerImpl::settle_login(Client& client, const Welcome& welcome) {
   session::Settings start;
   if (first) start = first->copy();
   session::Parameters parameters(shared_.names->size());
-  std::vector<ClientState::Given> given;
+  std::vector<Given> given;
   bool known = true;
   auto give = [&](std::size_t index, std::string_view value) {
     parameters.set(index, value);
@@ -59,14 +59,18 @@ bool WorkerImpl::settle_login(Client& client, const Welcome& welcome) {
     give(application_name, session::clean_name(*name, version ? *version : ""));
   }
   client.session.set_parameters(std::move(parameters));
-  if (start.empty() && given.empty()) {
+  client.given = nullptr;
+  if (!given.empty()) client.given = std::make_shared<const std::vector<Given>>(std::move(given));
+  if (start.empty()) {
     client.state = nullptr;
     return known;
   }
   ClientState& state = state_of(client);
-  state.start = state.wanted = start.empty() ? nullptr : session::SessionState::make(start);
+  state.start = state.wanted = session::SessionState::make(start);
+  StateRef& usual = client.pool->usual_start;
   if (first && session::same(first, state.start)) state.start = state.wanted = first;
-  state.given = std::move(given);
+  if (session::same(usual, state.start)) state.start = state.wanted = usual;
+  usual = state.start;
   return known;
 }
 
@@ -78,10 +82,10 @@ void WorkerImpl::login_values_accepted(Client& client, Server& server) {
     const std::string* canonical = index ? parameters.get(*index) : nullptr;
     shared_.accepted.keep(server.pool_id, name, value, canonical ? *canonical : value);
   }
-  if (client.state) {
-    for (ClientState::Given& given : client.state->given) {
-      given.start = given.last = *parameters.get(given.index);
-    }
+  if (client.given) {
+    auto given = *client.given;
+    for (Given& each : given) each.start = each.last = *parameters.get(each.index);
+    client.given = std::make_shared<const std::vector<Given>>(std::move(given));
   }
   part(client, server);
   auto welcome = server.pool->welcome ? server.pool->welcome : server.welcome;

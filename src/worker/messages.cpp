@@ -95,7 +95,7 @@ void WorkerImpl::on(ConsoleAnswer& message) {
 void WorkerImpl::on(KillClients& message) {
   for (auto& [number, client] : clients_) {
     bool match = message.id ? number == message.id
-                            : !message.database.empty() && client->database == message.database;
+                            : !message.database.empty() && client->database() == message.database;
     if (match && !client->dead) fail_client(*client, message.error.code, message.error.text);
   }
 }

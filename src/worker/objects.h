@@ -55,13 +55,21 @@ struct ClientState {
   // For one request only: `wanted` could not be put in place, and the request amends that.
   session::StateRef instead;
   bool use_instead = false;
-  // Start-up values of parameters that follow by what servers report (session/parameters.h).
-  struct Given {
-    std::size_t index;
-    std::string start, last;  // last: as of the last harvest
-  };
-  std::vector<Given> given;
   std::uint8_t pins = 0;  // session::Pin: why it keeps its server
+};
+
+// Start-up values of parameters that follow by what servers report (session/parameters.h).
+struct Given {
+  std::size_t index;
+  std::string start, last;  // last: as of the last harvest
+  bool operator==(const Given&) const = default;
+};
+using GivenRef = std::shared_ptr<const std::vector<Given>>;
+
+// Who a client says it is, or is taken for. Clients of a pool share it.
+struct ClientName {
+  std::string user, database;
+  bool operator==(const ClientName&) const = default;
 };
 
 // PAM said no, and wants the answer to take its time.
@@ -81,10 +89,21 @@ class Client final : public net::TransportUser {
   session::ClientSession session;
   session::ClientStatements statements;
   base::Buffer in;  // an incomplete or not yet wanted rest
-  net::Address peer;  // of the client itself, also behind a proxy
-  std::string user, database;
+  // Of the client itself, also behind a proxy.
+  const net::Address& peer() const {
+    static const net::Address kGone;
+    return behind_proxy ? *behind_proxy : transport ? transport->peer() : kGone;
+  }
+  net::PeerCredentials credentials() const {
+    return transport ? transport->credentials() : net::PeerCredentials();
+  }
+  const std::string& user() const { return name->user; }
+  const std::string& database() const { return name->database; }
+  std::shared_ptr<const ClientName> name;      // never null
+  std::unique_ptr<net::Address> behind_proxy;  // what a PROXY header said
   std::shared_ptr<const config::Database> entry;
   std::unique_ptr<ClientState> state;
+  GivenRef given;            // null: none
   PoolView* pool = nullptr;  // null until logged in, and for the console
   Server* server = nullptr;  // assigned: linked, or being made ready for this client
   pool::TicketId ticket = 0;
@@ -99,18 +118,16 @@ class Client final : public net::TransportUser {
   bool proxy_header = false;  // it has to come first
   bool at_gate = false;       // it has a place of max_login_conn, or waits for one
   bool delayed = false;       // the refusal of its password is held back until `refuse_at`
-  TimePoint refuse_at{};
-  bool asked_again = false;  // the auth_query, because the check by a cached secret failed
+  bool asked_again = false;   // the auth_query, because the check by a cached secret failed
   bool torn = false;  // it got a part of a message whose rest will never come: nothing may follow
   ClientList in_list = ClientList::Count;
-  TimePoint connected{}, last_activity{}, wait_since{};
-  TimePoint request_at{};  // first packet of the present or last query
+  TimePoint connected{}, last_activity{}, wait_since{}, refuse_at{};
+  TimePoint request_at{};                   // first packet of the present or last query
   Duration wait_timeout{}, idle_timeout{};  // effective for this client; 0 = off
   base::Deadline deadline;
   base::Link<Client> link;
   std::unique_ptr<DelayedNo> delayed_no;
   pool::ClientBudget::Place place, db_place, user_place;
-  net::PeerCredentials credentials;
 };
 
 class Server final : public net::TransportUser {
@@ -243,6 +260,11 @@ struct PoolView {
   std::uint64_t pinned = 0;  // clients of this worker that keep their server
   Duration query_timeout{}, idle_transaction_timeout{}, transaction_timeout{};
   std::shared_ptr<const Welcome> welcome;
+  // Of the client that logged in last: the next one's are often the same, and are then shared.
+  GivenRef usual_given;
+  session::StateRef usual_start;
+  session::Parameters usual_parameters;
+  std::shared_ptr<const ClientName> usual_name;
   metrics::Counters counters;
   std::shared_ptr<session::PoolStatements> statements;
   std::array<base::List<Client, &Client::link>, static_cast<std::size_t>(ClientList::Count)> clients;

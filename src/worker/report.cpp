@@ -53,8 +53,8 @@ admin::SocketRow WorkerImpl::row(const Client& client) const {
   TimePoint at = reactor_.now();
   admin::SocketRow row;
   row.type = 'C';
-  row.user = client.user;
-  row.database = client.database;
+  row.user = client.user();
+  row.database = client.database();
   row.prepared_statements = static_cast<std::int64_t>(client.statements.size());
   const char* state = "idle";
   bool waits = client.session.state() == ClientSession::State::Waiting;
@@ -67,13 +67,13 @@ admin::SocketRow WorkerImpl::row(const Client& client) const {
     state = "waiting";
   }
   row.state = state;
-  fill_addresses(row, client.transport.get(), client.peer);
+  fill_addresses(row, client.transport.get(), client.peer());
   row.connect_time = wall(client.connected, at);
   row.request_time = wall(client.request_at, at);
   if (waits && client.pool) row.wait_us = (at - client.wait_since).count();
   row.ptr = pointer(&client);
   row.link = client.server ? pointer(client.server) : 0;
-  row.remote_pid = client.credentials.pid;
+  row.remote_pid = client.credentials().pid;
   if (client.pool) {
     auto index = shared_.names->find("application_name");
     const std::string* name =

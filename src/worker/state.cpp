@@ -44,13 +44,14 @@ constexpr std::uint16_t kAsks = route::kSettings | route::kPins | route::kUnknow
 std::uint16_t touched(const Client& client) {
   return const_cast<Client&>(client).session.stream().touched();
 }
-std::vector<std::string>& set_now(Client& client) {
+std::span<const std::string> set_now(Client& client) {
   return client.session.stream().custom_settings();
 }
 void clear_touched(Client& client) { client.session.stream().clear_touched(); }
 
 std::vector<std::string> custom_names(Client& client, const Server& server) {
-  std::vector<std::string> names = set_now(client);
+  auto just_set = set_now(client);
+  std::vector<std::string> names(just_set.begin(), just_set.end());
   auto add = [&](const StateRef& state) {
     if (!state) return;
     for (const auto& [name, value] : state->settings()) {
@@ -223,8 +224,9 @@ void WorkerImpl::follow(Client& client, Server& server, const session::Harvest& 
       server.set_here |= std::uint64_t{1} << i;
     }
   }
-  if (!client.state) return;
-  for (ClientState::Given& given : client.state->given) {
+  if (!client.given) return;
+  std::vector<Given> all = *client.given;
+  for (Given& given : all) {
     const std::string& name = shared_.names->name(given.index);
     session::Parameters& parameters = client.session.parameters();
     const std::string* value = parameters.get(given.index);
@@ -236,6 +238,9 @@ void WorkerImpl::follow(Client& client, Server& server, const session::Harvest& 
       wire::append_parameter_status(client.session.out(), name, given.start);
     }
     given.last = *parameters.get(given.index);
+  }
+  if (all != *client.given) {
+    client.given = std::make_shared<const std::vector<Given>>(std::move(all));
   }
 }
 

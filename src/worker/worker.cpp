@@ -287,8 +287,8 @@ void WorkerImpl::apply_config(std::shared_ptr<const config::Config> config) {
       continue;
     }
     client->entry = client->pool->entry;
-    client->wait_timeout = config_->query_wait_timeout(*client->entry, client->user);
-    client->idle_timeout = config_->client_idle_timeout(client->user);
+    client->wait_timeout = config_->query_wait_timeout(*client->entry, client->user());
+    client->idle_timeout = config_->client_idle_timeout(client->user());
     arm(client->deadline, client_due(*client));
   }
   for (auto& [slot, server] : servers_) {
@@ -356,13 +356,13 @@ void WorkerImpl::client_deadline(Client& client) {
   if (client.pool && client.pool->paused_since == TimePoint{} &&
       (client.session.state() == session::ClientSession::State::Waiting || client.ticket != 0)) {
     if (base::deadline_after(client.wait_since, client.wait_timeout) <= at) {
-      fail_client(client, wire::sqlstate::kQueryCanceled, "query_wait_timeout",
-                  cat("No server of pool ", client.database, "/", client.pool->user,
-                      " became free within ",
-                      std::chrono::duration_cast<std::chrono::milliseconds>(client.wait_timeout)
-                          .count(),
-                      " ms."),
-                  "Look at SHOW POOLS; raise pool_size, or find what holds its servers.");
+      fail_client(
+          client, wire::sqlstate::kQueryCanceled, "query_wait_timeout",
+          cat("No server of pool ", client.database(), "/", client.pool->user,
+              " became free within ",
+              std::chrono::duration_cast<std::chrono::milliseconds>(client.wait_timeout).count(),
+              " ms."),
+          "Look at SHOW POOLS; raise pool_size, or find what holds its servers.");
       return;
     }
     if (base::deadline_after(client.request_at, settings.query_timeout) <= at) {
@@ -425,10 +425,10 @@ std::string pointer(const void* address) {
 
 void WorkerImpl::log_client(base::Level level, const Client& client, std::string_view text) {
   if (!shared_.log.enabled(level)) return;
-  shared_.log.write(
-      level, cat("C-", pointer(&client), ": ", client.database.empty() ? "(nodb)" : client.database,
-                 "/", client.user.empty() ? "(nouser)" : client.user, "@",
-                 client.peer.text(), " ", text));
+  shared_.log.write(level, cat("C-", pointer(&client), ": ",
+                               client.database().empty() ? "(nodb)" : client.database(), "/",
+                               client.user().empty() ? "(nouser)" : client.user(), "@",
+                               client.peer().text(), " ", text));
 }
 
 void WorkerImpl::log_server(base::Level level, const Server& server, std::string_view text) {

@@ -306,6 +306,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::function<void()> quit_done_;
   session::Pieces to_server_, to_client_;  // of the relay call under way
   session::FactsCache facts_;
+  const std::shared_ptr<const ClientName> nobody_ = std::make_shared<ClientName>();
   std::vector<char> scratch_ = std::vector<char>(kScratch);
 };
 

@@ -1,10 +1,12 @@
 // A contiguous byte queue: append at the tail, consume at the head. An empty Buffer owns no memory
-// (consume() of the last byte frees it), so idle connections cost nothing. Movable, not copyable.
+// (consume() of the last byte frees it), so idle connections cost nothing but one pointer. Movable,
+// not copyable.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 namespace howdah::base {
 
@@ -12,21 +14,23 @@ class Buffer {
  public:
   Buffer() = default;
   ~Buffer() { clear(); }
-  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer(Buffer&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     if (this != &other) {
       clear();
-      swap(other);
+      std::swap(block_, other.block_);
     }
     return *this;
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  std::string_view view() const { return {data_ + head_, tail_ - head_}; }
-  std::size_t size() const { return tail_ - head_; }
-  bool empty() const { return head_ == tail_; }
-  std::size_t capacity() const { return capacity_; }
+  std::string_view view() const {
+    return block_ ? std::string_view(data() + block_->head, size()) : std::string_view();
+  }
+  std::size_t size() const { return block_ ? block_->tail - block_->head : 0; }
+  bool empty() const { return size() == 0; }
+  std::size_t capacity() const { return block_ ? block_->capacity : 0; }
 
   void append(std::string_view bytes);
   // `count` writable bytes at the tail, already part of the buffer. Valid until the next call.
@@ -41,12 +45,13 @@ class Buffer {
   void wipe();             // overwrites, then frees: for buffers that held a secret
 
  private:
-  void swap(Buffer& other) noexcept;
+  // Stands in front of its bytes.
+  struct Block {
+    std::size_t head, tail, capacity;
+  };
+  char* data() const { return reinterpret_cast<char*>(block_ + 1); }
   void reserve(std::size_t more);
-  char* data_ = nullptr;
-  std::size_t head_ = 0;
-  std::size_t tail_ = 0;
-  std::size_t capacity_ = 0;
+  Block* block_ = nullptr;
 };
 
 }  // namespace howdah::base

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "howdah/base/time.h"
@@ -27,8 +28,8 @@ class Deadline {
 
  private:
   friend class DeadlineHeap;
+  std::uint32_t index_ = 0;
   DeadlineHeap* heap_ = nullptr;
-  std::size_t index_ = 0;
   TimePoint at_{};
 };
 

@@ -97,7 +97,7 @@ class ClientSession {
   void welcome_console();
 
   // The message at the start of the waiting bytes, for Want::Command.
-  std::string_view command() const { return command_; }
+  std::string_view command() const { return words_ ? std::string_view(words_->command) : ""; }
   void link();
   void unlink();
   void answered();  // Waiting -> Idle without a server
@@ -114,14 +114,16 @@ class ClientSession {
   bool console() const { return console_; }
   bool logged_in() const { return state_ >= State::Idle && state_ != State::Closed; }
   // True when bytes of a ReadyForQuery-ended conversation may be mixed in: not within a message.
-  Parameters& parameters() { return *parameters_; }
+  Parameters& parameters() { return parameters_; }
   void set_parameters(Parameters parameters) { parameters_ = std::move(parameters); }
   ClientStream& stream() { return stream_; }
-  const std::string& cancel_request() const { return command_; }  // Want::Cancel: 8 bytes
+  std::string_view cancel_request() const { return command(); }  // Want::Cancel: 8 bytes
   // It failed to prove itself: the refusal is what out() ends with.
   bool password_refused() const { return password_refused_; }
   // What went wrong, for the log, when feed() gave Close. Null: the client simply left.
-  const std::string& close_reason() const { return close_reason_; }
+  std::string_view close_reason() const {
+    return words_ ? std::string_view(words_->close_reason) : "";
+  }
 
  private:
   void set_state(State next);
@@ -147,10 +149,15 @@ class ClientSession {
   bool console_ = false, ssl_asked_ = false, gss_asked_ = false,
        password_refused_ = false;
   std::unique_ptr<Login> login_;
-  std::optional<Parameters> parameters_;
+  Parameters parameters_;
   ClientStream stream_;
   base::Buffer out_;
-  std::string command_, close_reason_;
+  // What most clients never have.
+  struct Words {
+    std::string command, close_reason;
+  };
+  Words& words();
+  std::unique_ptr<Words> words_;
 };
 
 }  // namespace howdah::session

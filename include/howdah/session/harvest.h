@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,7 @@ std::optional<Harvest> read_harvest(const std::vector<Row>& rows);
 // `login`: the user of the servers' connections. `set_now`: custom settings that its transaction set.
 // `follows_by_report(name)`: that one is not in states.
 StateRef state_after(const Harvest& harvest, const SessionState* start, std::string_view login,
-                     const std::vector<std::string>& set_now,
+                     std::span<const std::string> set_now,
                      const std::function<bool(std::string_view)>& follows_by_report);
 
 }  // namespace howdah::session

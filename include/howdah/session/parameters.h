@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,16 +38,23 @@ std::string clean_name(std::string_view name, std::string_view server_version);
 // many spellings.
 std::string as_reported(std::string_view given, std::string_view default_value);
 
+// Copies share their values until one is changed: ten thousand clients with the same ones hold them
+// once (join()).
 class Parameters {
  public:
-  explicit Parameters(std::size_t count) : values_(count) {}
+  Parameters() = default;  // of no names
+  explicit Parameters(std::size_t count)
+      : values_(std::make_shared<const std::vector<Value>>(count)) {}
 
-  std::size_t size() const { return values_.size(); }
+  std::size_t size() const { return values_ ? values_->size() : 0; }
   void set(std::size_t index, std::string_view value);
   // Null when never given.
   const std::string* get(std::size_t index) const {
-    return values_[index].given ? &values_[index].text : nullptr;
+    const Value& value = (*values_)[index];
+    return value.given ? &value.text : nullptr;
   }
+  // Shares the values of `other` if they are the same; else `other` becomes a copy of these.
+  void join(Parameters& other);
   // Fills what is not given from `defaults`.
   void fill_from(const Parameters& defaults);
   // True when every given value of `wanted` is in place here.
@@ -58,8 +66,9 @@ class Parameters {
   struct Value {
     std::string text;
     bool given = false;
+    bool operator==(const Value&) const = default;
   };
-  std::vector<Value> values_;
+  std::shared_ptr<const std::vector<Value>> values_;  // immutable
 };
 
 }  // namespace howdah::session

@@ -16,6 +16,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -109,10 +111,12 @@ class ClientStream {
 
   // route::Touch of all that was sent since clear_touched(), and the custom settings set by it.
   std::uint16_t touched() const { return touched_; }
-  std::vector<std::string>& custom_settings() { return custom_settings_; }
+  std::span<const std::string> custom_settings() const {
+    return custom_settings_ ? *custom_settings_ : std::span<const std::string>();
+  }
   void clear_touched() {
     touched_ = 0;
-    custom_settings_.clear();
+    custom_settings_.reset();
   }
   // A link begins or ends.
   void relink() { stalled_ = false; }
@@ -124,6 +128,7 @@ class ClientStream {
   void touch(const route::Facts& facts);
   void touch(const Statement& statement);
   bool must_wait(const Following& f, char type, std::string_view seen, bool whole) const;
+  void add_custom(const std::vector<std::string>& names);
   // Each looks at one message and sends what is to be sent of `seen`, the part of it that is here.
   void on_parse(Following& f, std::string_view seen);
   void parse_named(Following& f, std::string_view name, std::string_view body);
@@ -139,10 +144,10 @@ class ClientStream {
   std::uint16_t touched_ = 0;
   bool query_forbidden_ = false;
   bool stalled_ = false;
-  std::size_t needs_ = 0;
+  std::uint32_t needs_ = 0;
   std::unique_ptr<Owed::Detail> sql_effects_;  // of the statement bound last, when it is executed
   std::uint64_t names_version_ = 0;            // of the client's names when it was parsed
-  std::vector<std::string> custom_settings_;
+  std::unique_ptr<std::vector<std::string>> custom_settings_;  // most clients have none
   const char* error_ = nullptr;
 };
 

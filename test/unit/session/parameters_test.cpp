@@ -129,3 +129,19 @@ TEST_CASE("a boolean start-up value is reported as servers report booleans") {
   CHECK(as_reported("o", "on") == "o");
   CHECK(as_reported("1", "4096") == "1");
 }
+
+TEST_CASE("who shares values with another is not changed with him") {
+  Parameters one(5), two(5), usual;
+  one.set(1, "ISO");
+  two.set(1, "ISO");
+  one.join(usual);
+  two.join(usual);
+  CHECK(one.get(1) == two.get(1));  // the same place
+  two.set(1, "German");
+  CHECK(*one.get(1) == "ISO");
+  CHECK(*usual.get(1) == "ISO");
+  CHECK(*two.get(1) == "German");
+  two.join(usual);
+  CHECK(*usual.get(1) == "German");
+  CHECK(*one.get(1) == "ISO");
+}

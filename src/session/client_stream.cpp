@@ -159,6 +159,8 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
       break;
     }
     f.needed = 0;
+    const bool first = f.batch && f.owed.nothing() && f.tx == wire::TxStatus::Idle;
+    if (first) f.batch->begin(at);
     switch (look ? header.type : '\0') {
       case fe::kParse:
         hold = !whole && (header.body <= kMaxText || seen.size() == kHeaderSize ||
@@ -203,9 +205,11 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
       needs_ = static_cast<std::uint32_t>(size);
       break;
     }
+    if (f.batch) f.batch->sent(header.type, first);
     at += seen.size();
     body_left_ = static_cast<std::uint32_t>(size - seen.size());
   }
+  if (f.batch) f.batch->keep(chunk, at, f.keep);
   return {at, stop};
 }
 
@@ -281,6 +285,7 @@ void ClientStream::parse_named(Following& f, std::string_view name, std::string_
       detail->undo |= Owed::kServerAdded;
     }
     f.client.add(name, statement);
+    if (f.batch) f.batch->added(name, statement);
   }
   entry.statement = statement->id;
   detail->name = name;
@@ -325,7 +330,8 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
   std::string_view server_name = name;
   if (statement) {
     sql_effects_.reset();
-    if (!stand_in(f, statement)) ensure_on_server(f, statement, name, &sql_effects_);
+    if (!stand_in(f, statement) && !ensure_on_server(f, statement, name, &sql_effects_) && f.batch)
+      f.batch->want();
     if (f.track) touch(*statement);
     if (sql_effects_) {
       for (const StatementRef& executed : sql_effects_->executed) touch(*executed);
@@ -356,14 +362,23 @@ void ClientStream::on_describe(Following& f, std::string_view seen) {
   bool of_statement = cursor.u8() == 'S';
   std::string_view name = cursor.cstring();
   if (!cursor.ok() || !of_statement || (f.max_prepared == 0 && !name.empty())) {
-    f.owed.sent(fe::kDescribe);
+    Owed::Entry entry{fe::kDescribe};
+    const Owed::Entry* bind = f.owed.last();
+    if (bind && bind->kind == fe::kBind && cursor.ok() && !of_statement) {
+      entry.statement = bind->statement;
+      if (bind->name_size > 0) f.client.describe(f.owed.name_of(*bind));
+    } else {
+      f.client.describe_all();  // it may be of any of them
+    }
+    f.owed.sent(std::move(entry));
     f.to_server.view(seen);
     return;
   }
   StatementRef statement = name.empty() ? f.client.unnamed_shared() : known_to(f, name);
   Owed::Entry entry{fe::kDescribe};
   if (statement) {
-    ensure_on_server(f, statement, name);
+    if (!ensure_on_server(f, statement, name) && f.batch) f.batch->want();
+    f.client.describe(name);
     entry.statement = statement->id;
     f.to_server.copy(short_message(fe::kDescribe, base::cat('S', statement->server_name, '\0')));
   } else if (name.empty()) {
@@ -399,6 +414,7 @@ void ClientStream::on_close(Following& f, std::string_view seen) {
   Owed::Entry entry{fe::kClose, Owed::Action::Make};
   StatementRef known = known_to(f, name);
   StatementRef removed = f.client.remove(name);
+  if (removed && f.batch) f.batch->removed(name, removed);
   if (known || removed) {
     entry.detail = undoing(removed ? Owed::kClientRemoved : Owed::kClientGone, nullptr);
     entry.detail->name = name;
@@ -427,6 +443,7 @@ void ClientStream::on_query(Following& f, std::string_view seen) {
   entry.detail = std::make_unique<Owed::Detail>();
   std::string rewritten = follow_sql_names(f, facts.names, text, true, *entry.detail, true);
   for (const StatementRef& statement : entry.detail->executed) touch(*statement);
+  if (f.batch && !entry.detail->executed.empty()) f.batch->want();
   stalled_ = !entry.detail->effects.empty() || entry.detail->clears;
   f.owed.sent(std::move(entry));
   f.to_server.copy(head_of(fe::kQuery, rewritten.size() + 1));

@@ -310,6 +310,7 @@ void ServerSession::link() {
   purpose_ = Purpose::None;
   stream_.clear_error();
   stream_.keep_error_text(false);
+  batch_.off();
 }
 
 void ServerSession::unlink() { set_state(State::Idle); }

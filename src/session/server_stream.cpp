@@ -106,6 +106,10 @@ ServerStream::Look ServerStream::look_ready(std::string_view body, const Sides& 
     return Look::Bad;
   }
   tx_ = static_cast<wire::TxStatus>(status);
+  if (sides.batch && sides.batch->failed()) {
+    if (tx_ == wire::TxStatus::Idle && sides.owed.nothing()) return Look::Again;
+    sides.batch->release(sides.out);
+  }
   return verdict == Owed::Verdict::Swallow ? Look::Made : Look::Ready;
 }
 
@@ -156,8 +160,28 @@ void ServerStream::undo(Owed::Entry& entry, bool skipped, const Sides& sides) {
     }
     if ((detail.undo & Owed::kClientRemoved) != 0) {
       sides.of_client->add(detail.name, detail.statement);
+      sides.of_client->describe(detail.name);
     }
   }
+}
+
+// An outdated plan was met by the entry at the head. Whether nobody can tell the batch from one
+// that met a fresh plan if it is run once more: who holds an older description of the rows could.
+bool ServerStream::run_again(const Owed::Entry& head, const Sides& sides) const {
+  if (!sides.batch || !sides.batch->whole() || !sides.of_client) return false;
+  if (head.kind == wire::fe::kQuery) return head.detail && !head.detail->executed.empty();
+  if (head.statement == 0) return false;
+  std::string_view name = sides.owed.name_of(head);
+  if (name.empty() ? sides.batch->has_unnamed_parse() : !sides.of_client->described(name))
+    return true;
+  bool described = false, executed = false;
+  sides.owed.each([&](const Owed::Entry& entry) {
+    if (entry.kind == wire::fe::kDescribe && entry.statement == head.statement) {
+      described = described || !executed;
+    }
+    executed = executed || entry.kind == wire::fe::kExecute;
+  });
+  return described;
 }
 
 ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides& sides) {
@@ -171,12 +195,19 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
   Owed::Entry* head = sides.owed.head();
   // The error of what this Query needed has been told already.
   bool told = head && head->kind == wire::fe::kQuery && head->action == Owed::Action::Swallow;
-  bool renamed = false;
+  bool renamed = false, again = false;
   std::string message, position;
   if (head && sides.statements && !told) {
     // A plan whose result type changed would be refused for ever: it is parsed anew when used next.
     bool outdated = fields.code == "0A000" && fields.routine == "RevalidateCachedQuery";
-    if (outdated && head->statement != 0) sides.statements->mark_stale(head->statement);
+    if (outdated) {
+      if (head->statement != 0) sides.statements->mark_stale(head->statement);
+      if (head->detail) {
+        for (const auto& executed : head->detail->executed)
+          sides.statements->mark_stale(executed->id);
+      }
+      again = run_again(*head, sides);
+    }
     // Somebody took it away behind our back (a function that runs DEALLOCATE ALL).
     if (fields.code == "26000" && head->statement != 0) sides.statements->remove(head->statement);
     if (head->statement != 0 && head->name_size > 0) {
@@ -198,7 +229,9 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
       renamed |= position != fields.position;
     }
   }
-  if (renamed && sides.out) {
+  if (sides.batch && !again) sides.batch->release(sides.out);
+  if (again) sides.batch->fail(whole);
+  if (renamed && sides.out && !again) {
     // The fields again, with the message in the client's words.
     std::string body;
     wire::Cursor cursor(whole.substr(kHeaderSize));
@@ -224,7 +257,7 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
     sides.of_client->remove(early.name, early.statement->id);
   }
   undo_dropped(sides);
-  return told || renamed ? Look::Made : Look::Forward;
+  return told || renamed || again ? Look::Made : Look::Forward;
 }
 
 // SQL has changed the client's names: what was sent behind it is still to come, and was first in
@@ -291,6 +324,11 @@ void ServerStream::emit_made(const Sides& sides) {
   char type;
   while (sides.owed.take_made(type)) {
     const char message[] = {type, 0, 0, 0, 4};
+    if (sides.batch && sides.batch->whole()) {
+      sides.batch->hold({message, sizeof message});
+      continue;
+    }
+    if (sides.batch && sides.batch->to_release()) sides.batch->release(sides.out);
     if (sides.out) sides.out->copy({message, sizeof message});
   }
 }
@@ -298,7 +336,11 @@ void ServerStream::emit_made(const Sides& sides) {
 ServerStream::Taken ServerStream::forward(std::string_view chunk, const Sides& sides) {
   std::size_t at = 0, from = 0;  // [from, at) goes to the client as it is
   auto hand_on = [&] {
-    if (sides.out) sides.out->view(chunk.substr(from, at - from));
+    if (sides.batch && sides.batch->whole()) {
+      sides.batch->hold(chunk.substr(from, at - from));
+    } else if (sides.out) {
+      sides.out->view(chunk.substr(from, at - from));
+    }
     from = at;
   };
   auto bad = [&](const char* text) {
@@ -326,10 +368,15 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const Sides& s
     const char type = header.type;
     const bool whole = chunk.size() - at - kHeaderSize >= header.body;
     if (!is_server_message(type)) return bad("unknown message from server");
+    if (sides.batch && sides.batch->to_release() && type != be::kErrorResponse &&
+        !sides.batch->failed() && !(sides.batch->whole() && whole && Batch::may_wait(type))) {
+      sides.batch->release(sides.out);
+    }
     if (type == be::kErrorResponse || type == be::kReadyForQuery || type == be::kParameterStatus) {
       if (header.body > kMaxHeld) {
         if (type != be::kErrorResponse) return bad("oversized message from server");
         saw_error_ = true;  // too long to look into: it passes through
+        if (sides.batch) sides.batch->release(sides.out);
         dropped_.clear();
         sides.owed.failed(dropped_);
         undo_dropped(sides);
@@ -342,7 +389,8 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const Sides& s
                                                  : look_status(message.substr(kHeaderSize), sides);
         if (look == Look::Bad) return bad(nullptr);
         at += message.size();
-        if (look == Look::Made) from = at;
+        if (look == Look::Made || look == Look::Again) from = at;
+        if (look == Look::Again) return {at, Event::Again};
         if (look == Look::Ready) {
           hand_on();
           emit_made(sides);

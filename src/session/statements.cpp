@@ -150,6 +150,23 @@ bool ClientStatements::take_unproved(std::string_view name) {
   return found != names_->end() && !std::exchange(found->second.proved, true);
 }
 
+void ClientStatements::describe(std::string_view name) {
+  if (!names_) return;
+  auto found = names_->find(cut(name));
+  if (found != names_->end()) found->second.described = true;
+}
+
+void ClientStatements::describe_all() {
+  if (!names_) return;
+  for (auto& [name, known] : *names_) known.described = true;
+}
+
+bool ClientStatements::described(std::string_view name) const {
+  if (!names_) return false;
+  auto found = names_->find(cut(name));
+  return found != names_->end() && found->second.described;
+}
+
 StatementRef ClientStatements::remove(std::string_view name) {
   if (!names_) return nullptr;
   auto found = names_->find(cut(name));

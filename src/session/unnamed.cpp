@@ -71,6 +71,7 @@ void ClientStream::parse_unnamed(Following& f, std::string_view seen, std::strin
       f.owed.sent(std::move(entry));
       make_room(f);
       f.client.share_unnamed(std::move(statement));
+      if (f.batch) f.batch->parses_unnamed();
       return;
     }
   }

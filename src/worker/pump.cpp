@@ -200,7 +200,8 @@ session::ServerStream::Sides WorkerImpl::sides(Client& client, Server& server) {
           &session.statements(),
           follow ? &client.statements : nullptr,
           follow ? server.pool->statements.get() : nullptr,
-          &to_client_};
+          &to_client_,
+          follow ? &session.batch() : nullptr};
 }
 
 // Client encodings with ASCII bytes inside a character, and backslashes that escape, hide what a text says.
@@ -211,7 +212,8 @@ route::Readable WorkerImpl::readable(Client& client) const {
   return route::readable(encoding ? *encoding : "UTF8", strings ? *strings : "on");
 }
 
-std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes) {
+// `again`: a batch whose first answer nobody was told.
+std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes, bool again) {
   Server& server = *client.server;
   session::ServerSession& session = *server.session;
   session::Owed& owed = session.owed();
@@ -235,7 +237,8 @@ std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes
                          session.stream().tx(),
                          reading(client),
                          to_server_,
-                         to_client_};
+                         to_client_,
+                         again ? nullptr : &session.batch()};
     taken = stream.follow(bytes, settings.max_packet_size, f);
     session.stream().emit_made(sides(client, server));
   } else {
@@ -295,12 +298,30 @@ std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes
   }
   if (taken.event == ServerStream::Event::Settled) {
     settled(server);
+  } else if (taken.event == ServerStream::Event::Again) {
+    run_again(client, server);
   } else if (client.session.stream().stalled() &&
              (session.owed().quiet() || session.owed().reading_copy())) {
     client.session.stream().resume();
     resume_client(client);
   }
   return taken.forward;
+}
+
+// The batch met an outdated plan, and nothing of its answer was told: its statements are parsed
+// anew.
+void WorkerImpl::run_again(Client& client, Server& server) {
+  ClientStream& stream = client.session.stream();
+  std::string bytes = server.session->batch().take(client.statements);
+  ClientStream::Waits waits = stream.waits();
+  stream.resume();
+  std::size_t done = relay_from_client(client, bytes, true);
+  if (client.dead || client.closing || client.server != &server) return;
+  if (done < bytes.size()) {  // it went through whole before
+    fail_client(client, sqlstate::kInternalError, "a batch could not be run again");
+    return;
+  }
+  stream.wait(waits);
 }
 
 void WorkerImpl::send_to_server(Server& server, std::span<const std::string_view> pieces) {

@@ -166,7 +166,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void assign(Client& client, Server& server);
   void prepare(Client& client, Server& server);
   void link(Client& client, Server& server);
-  std::size_t relay_from_client(Client& client, std::string_view bytes);
+  std::size_t relay_from_client(Client& client, std::string_view bytes, bool again = false);
+  void run_again(Client& client, Server& server);
   std::size_t relay_from_server(Server& server, std::string_view bytes);
   bool follows(const PoolView& pool) const;
   route::Readable readable(Client& client) const;

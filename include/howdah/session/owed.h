@@ -121,6 +121,8 @@ class Owed {
 
   // The entry that the server is answering; null when there is none.
   Entry* head() { return head_ < queue_.size() ? &queue_[head_] : nullptr; }
+  // The message sent last, if it is not answered yet.
+  const Entry* last() const { return head_ < queue_.size() ? &queue_.back() : nullptr; }
   // Everything that is still to be answered, for looking through.
   template <typename F>
   void each(F&& look) const {

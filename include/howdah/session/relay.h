@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "howdah/route/facts.h"
+#include "howdah/session/batch.h"
 #include "howdah/session/owed.h"
 #include "howdah/session/parameters.h"
 #include "howdah/session/pieces.h"
@@ -75,6 +76,8 @@ struct Following {
   Reading reading;
   Pieces& to_server;
   Pieces& to_client;
+  Batch* batch = nullptr;  // null: nothing is kept
+  bool keep = false;       // every batch, not only those that may meet an outdated plan
   std::vector<const Statement*> parsing{};  // that name statements and are being parsed anew
   std::size_t needed = 0;  // statements that the present message needs: they are not to make room
 };
@@ -105,6 +108,16 @@ class ClientStream {
   std::size_t needs() const { return needs_; }
   bool stalled() const { return stalled_; }
   void resume() { stalled_ = false; }
+  // What the bytes that follow wait for; put back after an earlier batch went through once more.
+  struct Waits {
+    bool stalled;
+    std::uint32_t needs;
+  };
+  Waits waits() const { return {stalled_, needs_}; }
+  void wait(Waits waits) {
+    stalled_ = stalled_ || waits.stalled;
+    needs_ = waits.needs;
+  }
   // disable_pqexec: a Query is a violation.
   void forbid_query(bool forbidden) { query_forbidden_ = forbidden; }
   const char* error() const { return error_; }
@@ -160,6 +173,7 @@ class ServerStream {
   enum class Event {
     Bytes,      // all taken but for an incomplete header or held message
     Settled,    // a ReadyForQuery came and nothing is owed: tx() says in which state
+    Again,      // likewise, but the batch failed and nothing of that was told: to be run again
     Violation,  // error() says what: close this server
   };
   struct Taken {
@@ -174,7 +188,8 @@ class ServerStream {
     ServerStatements* statements = nullptr;  // null: not followed
     ClientStatements* of_client = nullptr;
     PoolStatements* pool = nullptr;
-    Pieces* out = nullptr;          // what goes to the client; null: nobody wants it
+    Pieces* out = nullptr;   // what goes to the client; null: nobody wants it
+    Batch* batch = nullptr;  // null: nothing is kept
   };
   Taken forward(std::string_view chunk, const Sides& sides);
   // Answers of ours whose turn has come, unless a message of the server is half through.
@@ -196,10 +211,11 @@ class ServerStream {
   const char* error() const { return error_; }
 
  private:
-  enum class Look { Forward, Made, Ready, Bad };
+  enum class Look { Forward, Made, Ready, Again, Bad };
   Look look_status(std::string_view body, const Sides& sides);
   Look look_ready(std::string_view body, const Sides& sides);
   Look look_error(std::string_view whole, const Sides& sides);
+  bool run_again(const Owed::Entry& head, const Sides& sides) const;
   void look_complete(std::string_view tag, const Sides& sides);
   void finished(char type, Owed::Detail& detail, const Sides& sides);
   void undo(Owed::Entry& entry, bool skipped, const Sides& sides);

@@ -97,6 +97,7 @@ class ServerSession {
   Owed& owed() { return owed_; }
   const Owed& owed() const { return owed_; }
   Parameters& parameters() { return parameters_; }
+  Batch& batch() { return batch_; }
   ServerStatements& statements() { return statements_; }
   const ServerStatements& statements() const { return statements_; }
   const TrackedNames& names() const { return *names_; }
@@ -135,6 +136,7 @@ class ServerSession {
   ServerStream stream_;
   Owed owed_;
   ServerStatements statements_;
+  Batch batch_;
   base::Buffer out_;
   std::unique_ptr<RowReader> rows_;
   std::vector<std::pair<std::string, std::string>> reported_;

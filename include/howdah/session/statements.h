@@ -92,6 +92,10 @@ class ClientStatements {
   StatementRef remove(std::string_view name);
   // True once for a statement that was not proved: from now on it counts as such.
   bool take_unproved(std::string_view name);
+  // The client was, or is about to be, told what rows it gives.
+  void describe(std::string_view name);
+  void describe_all();
+  bool described(std::string_view name) const;
   // Only if the name still means this one.
   void remove(std::string_view name, std::uint64_t id);
   void clear();
@@ -134,6 +138,7 @@ class ClientStatements {
   struct Known {
     StatementRef statement;
     bool proved;
+    bool described = false;
   };
   using Names = std::unordered_map<std::string, Known, Hash, std::equal_to<>>;
   std::unique_ptr<Names> names_;  // most clients have none

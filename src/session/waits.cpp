@@ -58,6 +58,18 @@ bool unnamed_is_missing(const Following& f) {
   const std::string* body = f.client.unnamed();
   return !held || (body && f.max_prepared > 0 && names_statements(f, body->c_str()));
 }
+// An earlier batch parses or drops the unnamed statement, and this one doesn't before it uses it:
+// if that was skipped the server holds what it held before, which may be another client's.
+bool unnamed_is_uncertain(const Following& f) {
+  bool pending = false, uncertain = false, here = false;
+  f.owed.each([&](const Owed::Entry& entry) {
+    if (entry.unnamed != 0) pending = here = true;
+    if (entry.kind != fe::kSync) return;
+    uncertain |= pending;
+    here = false;
+  });
+  return uncertain && !here;
+}
 }  // namespace
 
 bool ClientStream::must_wait(const Following& f, char type, std::string_view seen,
@@ -65,7 +77,7 @@ bool ClientStream::must_wait(const Following& f, char type, std::string_view see
   std::string_view name;
   bool named = statement_named(type, seen, name);
   if ((type == fe::kBind || type == fe::kDescribe) && named && name.empty()) {
-    return unnamed_is_missing(f);
+    return unnamed_is_missing(f) || unnamed_is_uncertain(f);
   }
   if (f.max_prepared == 0) return false;
   if (named && !name.empty()) {

@@ -154,6 +154,16 @@ TEST_CASE("in a failed transaction an empty statement stands in for one that the
             named_bind(on_server) + sync_batch());
 }
 
+TEST_CASE("the unnamed statement of a batch that may be skipped is waited for, its own batch's is not") {
+  Pair pair;
+  std::string first = parse("select 1") + sync_batch();
+  CHECK(pair.say(first + bind() + sync_batch()) == first);
+  CHECK(pair.stop == ClientStream::Stop::Stall);
+  Pair other;
+  std::string whole = first + parse("select 2") + bind() + sync_batch();
+  CHECK(other.say(whole) == whole);
+}
+
 TEST_CASE("in a failed transaction the unnamed statement has a stand-in, too") {
   Pair pair;
   pair.say(parse("select 1") + sync_batch());

@@ -295,6 +295,12 @@ void RawClient::login(const std::string& database, const std::string& user, Para
   }
 }
 
+std::string error_code(const std::vector<Message>& messages) {
+  for (const Message& message : messages)
+    if (message.type == 'E') return parse_error(message.body).code;
+  return {};
+}
+
 ErrorReport parse_error(std::string_view body) {
   ErrorReport report;
   while (body.size() > 1) {

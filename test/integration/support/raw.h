@@ -99,6 +99,8 @@ class RawClient {
 };
 
 ErrorReport parse_error(std::string_view body);
+// The SQLSTATE of the ErrorResponse among them; empty: there is none.
+std::string error_code(const std::vector<Message>& messages);
 // The fields of a DataRow as text; NULL is "<null>".
 std::vector<std::string> parse_row(std::string_view body);
 

@@ -7,7 +7,8 @@ namespace howdah::sim {
 
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
+  // Mixed, or the numbers of seed N + 1 would be those of N but for the first.
+  explicit Random(std::uint64_t seed) : state_(seed) { state_ = next(); }
   std::uint64_t next() {
     std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

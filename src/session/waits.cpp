@@ -35,6 +35,10 @@ bool is_uncertain(const Following& f, std::string_view name) {
       bool of_server = (undo & (Owed::kServerAdded | Owed::kServerRemoved)) != 0;
       if (of_client && ClientStatements::cut(entry.detail->name) == name) pending = true;
       if (of_server && statement && entry.statement == statement->id) pending = true;
+      // What SQL says is done when it is told, and not if a COPY before it in that Query fails.
+      if (entry.detail->clears) uncertain = true;
+      for (std::size_t i = entry.detail->next_effect; i < entry.detail->effects.size(); ++i)
+        if (entry.detail->effects[i].name == name) uncertain = true;
     }
     if (entry.kind == fe::kSync) uncertain |= pending;
   });

@@ -164,6 +164,19 @@ TEST_CASE("the unnamed statement of a batch that may be skipped is waited for, i
   CHECK(other.say(whole) == whole);
 }
 
+TEST_CASE("a name that SQL behind a COPY will give is waited for: the COPY may fail") {
+  Pair pair;
+  pair.say(query("copy t from stdin; prepare s as select 1"));
+  pair.hear(message('G', std::string(3, '\0')));
+  if (pair.up.stalled()) pair.up.resume();  // as the worker does for a COPY's data
+  std::string fail = message('f', z("enough"));
+  CHECK(pair.say(fail + named_parse("s", "select 2") + sync_batch()) == fail);
+  CHECK(pair.stop == ClientStream::Stop::Stall);
+  pair.hear(told("57014", "enough") + ready());
+  CHECK(!pair.say("").empty());
+  CHECK(pair.hear(kParsed + ready()) == kParsed + ready());
+}
+
 TEST_CASE("in a failed transaction the unnamed statement has a stand-in, too") {
   Pair pair;
   pair.say(parse("select 1") + sync_batch());

@@ -76,7 +76,8 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
     const HostView& host = view.hosts[ids[place]];
     unprobed = unprobed || host.checks == 0;
     if (host.health == Health::Unknown) continue;
-    bool other = host.system != 0 && host.system != system;  // also when there is no majority
+    // Also when there is no majority. One that does not say is taken for a standby of it, no more.
+    bool other = host.system != system && (host.system != 0 || host.role == Role::Primary);
     if (host.cause == Cause::LoginFailed && host.health == Health::Up) {
       if (host.role == Role::Unknown) strangers.push_back(place);
       if (host.role != Role::Unknown && now - host.told_at > kHearsayLasts)
@@ -148,6 +149,11 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
       (wants_primary && !chosen->empty()))
     strangers.clear();
   if (!chosen->empty() || (lag_limit && !wants_primary)) old_news.clear();
+  // Where timelines are known, nobody is tried as a primary whose own is not: it may be the old one.
+  if (wants_primary && system != 0) {
+    strangers.clear();
+    old_news.clear();
+  }
   if (!strangers.empty() && !wants_primary && !has_standby) chosen = &strangers;
   for (std::size_t place : strangers) made.weights[place] = kWhole;
   for (std::size_t place : old_news) made.weights[place] = kWhole;

@@ -271,6 +271,24 @@ TEST_CASE("without a monitor's login roles are found out by pooled connections")
   CHECK(world.fleet.view(world.now)->hosts[2].role == Role::Unknown);
 }
 
+TEST_CASE("where timelines are known a host that the monitor cannot enter is no primary") {
+  World world;
+  world.usual();
+  world.dead(0);
+  Sample alive;
+  alive.sent = alive.answered = world.now;
+  alive.doubt = Cause::LoginFailed;
+  World other;
+  other.standby(1);
+  other.fleet.good(0, alive);
+  CHECK(other.weights(TargetAttrs::Primary) == Weights{0, 0, 0});
+  other.fleet.told_role(0, Role::Primary, other.now);
+  CHECK(other.weights(TargetAttrs::Primary) == Weights{0, 0, 0});
+  other.now += 2s;
+  CHECK(other.weights(TargetAttrs::Primary) == Weights{0, 0, 0});
+  CHECK(other.weights(TargetAttrs::Standby) == Weights{0, 100, 0});
+}
+
 TEST_CASE("an insert position behind a bare page header counts as the page's start") {
   constexpr std::uint64_t kSegment = 16 << 20;
   CHECK(without_page_header(5 * kSegment + 40, kSegment) == 5 * kSegment);

@@ -292,9 +292,16 @@ void ClientSession::welcome_console() {
 
 ClientSession::Step ClientSession::feed_idle(std::string_view bytes,
                                              const config::Settings& settings) {
-  if (skip_ != Skip::Nothing) return feed_skipped(bytes, settings);
-  std::size_t dropped = stream_.drop_late_copy(bytes, settings.max_packet_size);
-  bytes.remove_prefix(dropped);
+  std::size_t dropped = 0;
+  if (!in_skipped_) {
+    dropped = stream_.drop_late_copy(bytes, settings.max_packet_size);
+    bytes.remove_prefix(dropped);
+  }
+  if (skip_ != Skip::Nothing) {
+    Step step = feed_skipped(bytes, settings);
+    step.consumed += dropped;
+    return step;
+  }
   wire::Header header;
   switch (wire::read_header(bytes, settings.max_packet_size, header)) {
     case wire::HeaderState::Incomplete:
@@ -354,6 +361,18 @@ void ClientSession::answered() {
 }
 
 bool ClientSession::give_up_wait(std::string_view waiting, const wire::ErrorText& error) {
+  base::Buffer message;
+  wire::append_error(message, error);
+  return give_up_wait(waiting, message.view(), wire::TxStatus::Idle);
+}
+
+void ClientSession::skip_to_sync(wire::TxStatus at_end) {
+  skip_ = Skip::ToSync;
+  skip_state_ = at_end;
+}
+
+bool ClientSession::give_up_wait(std::string_view waiting, std::string_view error,
+                                 wire::TxStatus at_end) {
   if (state_ != State::Waiting) return false;
   // A Flush asks for nothing: the first message behind it is what PostgreSQL would have failed.
   wire::Header header{};
@@ -364,8 +383,9 @@ bool ClientSession::give_up_wait(std::string_view waiting, const wire::ErrorText
   if (waiting.size() < wire::kHeaderSize || header.type == wire::fe::kFlush) return false;
   bool simple = header.type == wire::fe::kQuery || header.type == wire::fe::kFunctionCall;
   skip_ = simple ? Skip::Request : Skip::ToSync;
+  skip_state_ = at_end;
   set_state(State::Idle);
-  wire::append_error(out_, error);
+  out_.append(error);
   return true;
 }
 
@@ -382,7 +402,7 @@ ClientSession::Step ClientSession::feed_skipped(std::string_view bytes,
       in_skipped_ = false;
       if (skip_ends_) {
         skip_ = Skip::Nothing;
-        wire::append_ready_for_query(out_, wire::TxStatus::Idle);
+        wire::append_ready_for_query(out_, skip_state_);
         return {at, Want::Bytes};
       }
     }

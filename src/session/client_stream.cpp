@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "howdah/base/text.h"
+#include "howdah/route/blocks.h"
 #include "howdah/session/relay.h"
 #include "session/sql_names.h"
 
@@ -46,6 +47,14 @@ bool is_client_message(char type) {
       return false;
   }
 }
+
+namespace {
+Owed::Block block_of(std::string_view sql) {
+  route::Blocks blocks = route::blocks(sql);
+  if (blocks.opens) return Owed::Block::Opens;
+  return blocks.ends() ? Owed::Block::Ends : Owed::Block::Stays;
+}
+}  // namespace
 
 // --- Framing --------------------------------------------------------------------------------------
 
@@ -184,6 +193,7 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
         break;
       case fe::kExecute: {
         Owed::Entry entry{fe::kExecute};
+        entry.block = bound_block_;
         entry.detail = std::move(sql_effects_);
         f.owed.sent(std::move(entry));
         f.to_server.view(seen);
@@ -319,13 +329,18 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
   }
   std::string_view rest = cursor.rest();
   StatementRef statement = name.empty() ? f.client.unnamed_shared() : known_to(f, name);
+  bound_block_ = Owed::Block::Stays;
   if (f.max_prepared == 0 || (name.empty() && !statement)) {
+    if (f.keep && name.empty() && f.client.unnamed()) {
+      bound_block_ = block_of(f.client.unnamed()->c_str());
+    }
     if (name.empty()) use_unnamed(f, false);
     f.owed.sent(fe::kBind);
     f.to_server.view(seen);
     return true;
   }
   Owed::Entry entry{fe::kBind};
+  if (f.keep && statement) bound_block_ = block_of(statement->body.c_str());
   std::string other;
   std::string_view server_name = name;
   if (statement) {
@@ -433,6 +448,7 @@ void ClientStream::on_query(Following& f, std::string_view seen) {
   std::string_view text = cursor.cstring();
   const route::Facts& facts = cursor.ok() ? f.facts.of(text) : FactsCache::everything();
   if (f.track) touch(facts);
+  if (f.keep && cursor.ok()) entry.block = block_of(text);
   // In a transaction that has failed nothing of it runs, unless it ends that one first.
   bool refused = aborted(f) && (facts.touch & route::kExit) == 0;
   if (facts.names.empty() || f.max_prepared == 0 || refused) {

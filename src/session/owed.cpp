@@ -11,11 +11,11 @@ namespace howdah::session {
 namespace {
 constexpr char kCopyEnd = 'c';
 constexpr std::size_t kMaxNames = 1024 * 1024;
+}  // namespace
 
 bool ends_in_ready(char kind) {
   return kind == wire::fe::kQuery || kind == wire::fe::kFunctionCall || kind == wire::fe::kSync;
 }
-}  // namespace
 
 void Owed::record(char type, bool from_server) {
   flight_[flown_++ % flight_.size()] = from_server ? static_cast<char>(type | 0x80) : type;
@@ -252,6 +252,16 @@ Owed::Verdict Owed::ready() {
   pop();
   pop_copy_ends();
   return ours ? Verdict::Swallow : Verdict::Forward;
+}
+
+void Owed::lost(std::vector<Entry>& all) {
+  while (head_ < queue_.size()) {
+    all.push_back(std::move(queue_[head_]));
+    queue_[head_].kind = all.back().kind;
+    pop();
+  }
+  copy_in_ = open_batch_ = skipping_ = fresh_doubt_ = false;
+  doubts_ = 0;
 }
 
 bool Owed::take_made(char& type) {

@@ -92,6 +92,7 @@ void ServerStream::clear_error() {
   saw_error_ = saw_fatal_ = copy_in_begun_ = false;
   error_text_.clear();
   error_code_.clear();
+  last_words_.clear();
 }
 
 ServerStream::Look ServerStream::look_ready(std::string_view body, const Sides& sides) {
@@ -188,6 +189,10 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
   wire::ErrorFields fields = wire::read_error(whole.substr(kHeaderSize));
   saw_error_ = true;
   saw_fatal_ = fields.fatal();
+  if (saw_fatal_ && sides.hold_fatal) {
+    keep_last_words(whole, fields);
+    return Look::Fatal;
+  }
   if (keep_error_text_ || saw_fatal_) {
     error_text_.assign(fields.message.substr(0, 500));
     error_code_.assign(fields.code.substr(0, 5));
@@ -389,7 +394,8 @@ ServerStream::Taken ServerStream::forward(std::string_view chunk, const Sides& s
                                                  : look_status(message.substr(kHeaderSize), sides);
         if (look == Look::Bad) return bad(nullptr);
         at += message.size();
-        if (look == Look::Made || look == Look::Again) from = at;
+        if (look != Look::Forward && look != Look::Ready) from = at;
+        if (look == Look::Fatal) return {at, Event::Fatal};
         if (look == Look::Again) return {at, Event::Again};
         if (look == Look::Ready) {
           hand_on();

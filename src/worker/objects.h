@@ -20,6 +20,7 @@
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
 #include "howdah/session/client_session.h"
+#include "howdah/session/failed_block.h"
 #include "howdah/session/harvest.h"
 #include "howdah/session/passage.h"
 #include "howdah/session/server_session.h"
@@ -78,6 +79,11 @@ struct DelayedNo {
   base::Error why;
 };
 
+// Of a client that has lost a server; most never do (loss.cpp).
+struct LossState {
+  std::unique_ptr<session::FailedBlock> failed;  // null: in no block
+};
+
 class Client final : public net::TransportUser {
  public:
   Client(WorkerImpl& owner, std::uint64_t number) : worker(owner), id(number), session() {}
@@ -127,6 +133,7 @@ class Client final : public net::TransportUser {
   base::Deadline deadline;
   base::Link<Client> link;
   std::unique_ptr<DelayedNo> delayed_no;
+  std::unique_ptr<LossState> loss;
   pool::ClientBudget::Place place, db_place, user_place;
 };
 

@@ -30,6 +30,9 @@ std::uint64_t micros(TimePoint from, TimePoint to) {
 // An idle client asks for something: of a server, unless the answer is known here. Gives the bytes that
 // were dealt with.
 std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
+  if (client.loss && client.loss->failed) {
+    if (auto used = answer_failed(client, bytes)) return *used;
+  }
   session::LocalRequest local;
   facts_.set_readable(readable(client));
   const auto& settings = config_->settings;
@@ -201,7 +204,8 @@ session::ServerStream::Sides WorkerImpl::sides(Client& client, Server& server) {
           follow ? &client.statements : nullptr,
           follow ? server.pool->statements.get() : nullptr,
           &to_client_,
-          follow ? &session.batch() : nullptr};
+          follow ? &session.batch() : nullptr,
+          outlives(client, server)};
 }
 
 // Client encodings with ASCII bytes inside a character, and backslashes that escape, hide what a text says.
@@ -238,7 +242,8 @@ std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes
                          reading(client),
                          to_server_,
                          to_client_,
-                         again ? nullptr : &session.batch()};
+                         again ? nullptr : &session.batch(),
+                         outlives(client, server)};
     taken = stream.follow(bytes, settings.max_packet_size, f);
     session.stream().emit_made(sides(client, server));
   } else {
@@ -300,6 +305,8 @@ std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes
     settled(server);
   } else if (taken.event == ServerStream::Event::Again) {
     run_again(client, server);
+  } else if (taken.event == ServerStream::Event::Fatal) {
+    server_lost(server, "the server ended the connection");
   } else if (client.session.stream().stalled() &&
              (session.owed().quiet() || session.owed().reading_copy())) {
     client.session.stream().resume();

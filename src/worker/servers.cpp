@@ -453,6 +453,7 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   if (!client) return;
   client->server = nullptr;
   client->torn = torn;
+  if (linked && !kept && !torn && outlives(*client, server)) return lost_under(*client, server, why);
   if (!linked && !kept) {
     // Nothing of this client's was sent: it goes back to where it stood in the queue.
     pool::Checkout answer = shared_.ledger.retry(client->pool->id, {id_, client->id},

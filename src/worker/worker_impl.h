@@ -10,7 +10,7 @@
 //   reclaim.cpp  servers of clients that vanished
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
 //   replication.cpp  clients with a server of their own     peers.cpp  cancels for other poolers
-//   state.cpp    session state, pins
+//   state.cpp    session state, pins     loss.cpp      clients whose server is lost
 //   hashing.cpp  what a login waits for
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -266,6 +267,11 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::size_t stream_from_client(Client& client, std::string_view bytes);
   std::size_t stream_from_server(Server& server, std::string_view bytes);
   void leave_own(Client& client, Server& server);
+
+  // --- loss.cpp
+  bool outlives(const Client& client, const Server& server) const;
+  void lost_under(Client& client, Server& server, std::string_view why);
+  std::optional<std::size_t> answer_failed(Client& client, std::string_view bytes);
 
   // --- reclaim.cpp
   bool reclaim(Server& server, bool at_boundary);     // false: it has to be closed

@@ -105,6 +105,11 @@ class ClientSession {
   // The caller offers the same bytes to feed() again, which skips it, however long it is and whenever
   // it comes, and then says ReadyForQuery. False: there is nothing to give up.
   bool give_up_wait(std::string_view waiting, const wire::ErrorText& error);
+  // The same with an error that is a whole message, and the state that ReadyForQuery tells.
+  bool give_up_wait(std::string_view waiting, std::string_view error, wire::TxStatus at_end);
+  // Its server was lost in the middle of a batch, and that has been told: Idle, all up to the next
+  // Sync is skipped, which is answered by a ReadyForQuery of this state.
+  void skip_to_sync(wire::TxStatus at_end);
   // It speaks protocol 3.2: its cancel key may be longer than 8 bytes.
   bool long_key() const { return long_key_; }
   // Tells the client (FATAL) and closes. Does nothing when already closed.
@@ -143,6 +148,7 @@ class ClientSession {
   Tls tls_ = Tls::Off;
   bool direct_tls_ = false;
   Skip skip_ = Skip::Nothing;
+  wire::TxStatus skip_state_ = wire::TxStatus::Idle;  // at the end of it
   bool long_key_ = false;
   bool in_skipped_ = false, skip_ends_ = false;  // inside a skipped message; it is the last one
   std::uint32_t skip_left_ = 0;

@@ -90,6 +90,8 @@ class Owed {
     std::vector<StatementRef> executed;  // statements that its text executes
     std::size_t next_effect = 0;
   };
+  // What it does to a transaction block, if it runs to its end.
+  enum class Block : std::uint8_t { Stays, Opens, Ends };
   struct Entry {
     char kind = 0;
     Action action = Action::Forward;
@@ -99,6 +101,7 @@ class Owed {
                   name_size = 0;  // what the client calls that statement, see name_of()
     std::uint64_t unnamed =
         0;  // the version of the client's unnamed statement that it began or restored
+    Block block = Block::Stays;  // Query, Execute of routed entries
   };
   enum class Verdict { Forward, Swallow, OutOfStep };
 
@@ -116,6 +119,8 @@ class Owed {
   void failed(std::vector<Entry>& dropped);
   // ReadyForQuery came. OutOfStep when none was owed.
   Verdict ready();
+  // Nothing more will come of it: gives all that was to be answered, in order.
+  void lost(std::vector<Entry>& all);
   // The next answer is to be made by us: takes it off and gives its type. Only between messages.
   bool take_made(char& type);
 
@@ -170,5 +175,8 @@ class Owed {
   std::array<char, 64> flight_{};  // high bit: from the server
   std::uint32_t flown_ = 0;
 };
+
+// A message of the client that is answered by a ReadyForQuery.
+bool ends_in_ready(char kind);
 
 }  // namespace howdah::session

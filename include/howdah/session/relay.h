@@ -29,6 +29,7 @@
 #include "howdah/session/pieces.h"
 #include "howdah/session/reading.h"
 #include "howdah/session/statements.h"
+#include "howdah/wire/error.h"
 #include "howdah/wire/message.h"
 
 namespace howdah::session {
@@ -77,7 +78,8 @@ struct Following {
   Pieces& to_server;
   Pieces& to_client;
   Batch* batch = nullptr;  // null: nothing is kept
-  bool keep = false;       // every batch, not only those that may meet an outdated plan
+  bool keep = false;       // a routed entry: every batch, not only those that may meet an outdated
+                           // plan, and what it does to transaction blocks
   std::vector<const Statement*> parsing{};  // that name statements and are being parsed anew
   std::size_t needed = 0;  // statements that the present message needs: they are not to make room
 };
@@ -160,6 +162,7 @@ class ClientStream {
   std::uint32_t needs_ = 0;
   std::unique_ptr<Owed::Detail> sql_effects_;  // of the statement bound last, when it is executed
   std::uint64_t names_version_ = 0;            // of the client's names when it was parsed
+  Owed::Block bound_block_ = Owed::Block::Stays;  // what the statement bound last does
   std::unique_ptr<std::vector<std::string>> custom_settings_;  // most clients have none
   const char* error_ = nullptr;
 };
@@ -174,6 +177,7 @@ class ServerStream {
     Bytes,      // all taken but for an incomplete header or held message
     Settled,    // a ReadyForQuery came and nothing is owed: tx() says in which state
     Again,      // likewise, but the batch failed and nothing of that was told: to be run again
+    Fatal,      // it has said why it goes, and that is last_words(): nothing of it was told
     Violation,  // error() says what: close this server
   };
   struct Taken {
@@ -190,8 +194,25 @@ class ServerStream {
     PoolStatements* pool = nullptr;
     Pieces* out = nullptr;   // what goes to the client; null: nobody wants it
     Batch* batch = nullptr;  // null: nothing is kept
+    bool hold_fatal = false;  // the client outlives this server: Event::Fatal
   };
   Taken forward(std::string_view chunk, const Sides& sides);
+
+  // --- The server is lost, its client stays (loss.cpp). Only at a boundary.
+  struct Errors {  // whole messages; which one a request gets depends on what it was
+    std::string_view words;     // for the first: what the server said; empty: nothing
+    std::string_view in_block;  // for what ran in a transaction block, which is rolled back
+    std::string_view outside;   // for what ran outside of one, or was to commit it
+  };
+  struct Aftermath {
+    bool in_block = false;  // the client is in a transaction block, and that has failed
+    bool told = false;      // it has been told so
+    bool to_sync = false;   // what it sends up to its next Sync is to be skipped
+  };
+  // Answers everything that is owed, and undoes what that did to the client's names.
+  Aftermath lose(const Errors& errors, const Sides& sides);
+  // The server's goodbye as an ERROR; empty: it said none.
+  const std::string& last_words() const { return last_words_; }
   // Answers of ours whose turn has come, unless a message of the server is half through.
   void emit_made(const Sides& sides);
 
@@ -211,10 +232,11 @@ class ServerStream {
   const char* error() const { return error_; }
 
  private:
-  enum class Look { Forward, Made, Ready, Again, Bad };
+  enum class Look { Forward, Made, Ready, Again, Fatal, Bad };
   Look look_status(std::string_view body, const Sides& sides);
   Look look_ready(std::string_view body, const Sides& sides);
   Look look_error(std::string_view whole, const Sides& sides);
+  void keep_last_words(std::string_view whole, const wire::ErrorFields& fields);
   bool run_again(const Owed::Entry& head, const Sides& sides) const;
   void look_complete(std::string_view tag, const Sides& sides);
   void finished(char type, Owed::Detail& detail, const Sides& sides);
@@ -226,7 +248,7 @@ class ServerStream {
   bool drop_body_ = false;  // the rest of the body is not the client's to see
   wire::TxStatus tx_ = wire::TxStatus::Idle;
   bool saw_fatal_ = false, saw_error_ = false, keep_error_text_ = false, copy_in_begun_ = false;
-  std::string error_text_, error_code_;
+  std::string error_text_, error_code_, last_words_;
   std::vector<Owed::Entry> dropped_;
   const char* error_ = nullptr;
 };

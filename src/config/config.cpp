@@ -93,6 +93,30 @@ std::string_view name(TargetAttrs attrs) {
   return "";
 }
 
+std::string_view name(QueryRouting routing) {
+  switch (routing) {
+    case QueryRouting::Off:
+      return "off";
+    case QueryRouting::Split:
+      return "split";
+    case QueryRouting::Shadow:
+      return "shadow";
+  }
+  return "";
+}
+
+std::string_view name(ReadYourWrites promise) {
+  switch (promise) {
+    case ReadYourWrites::Causal:
+      return "causal";
+    case ReadYourWrites::Session:
+      return "session";
+    case ReadYourWrites::Off:
+      return "off";
+  }
+  return "";
+}
+
 std::string_view name(TlsMode mode) {
   switch (mode) {
     case TlsMode::Disable:
@@ -114,7 +138,7 @@ std::string_view name(TlsMode mode) {
 bool Database::needs_reconnect(const Database& other) const {
   auto key = [](const Database& db) {
     return std::tie(db.dbname, db.hosts, db.user, db.connect_query, db.auth_dbname, db.auth_query,
-                    db.load_balance_hosts, db.target_session_attrs, db.tls);
+                    db.load_balance_hosts, db.target_session_attrs, db.query_routing, db.tls);
   };
   return key(*this) != key(other);
 }

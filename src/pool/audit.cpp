@@ -13,7 +13,7 @@ std::vector<PoolSnapshot> Book::snapshot() const {
     row.id = pool->id;
     row.database = pool->database;
     row.user = pool->user;
-    row.waiting = pool->waiting.size() + pool->waiting_own.size();
+    row.waiting = pool->waiting().size() + pool->waiting_own.size();
     row.active = pool->in(SlotState::Active).size();
     row.parked = pool->in(SlotState::Parked).size();
     row.connecting = pool->in(SlotState::Connecting).size();
@@ -44,8 +44,9 @@ std::string Book::check_invariants() const {
     };
     if (find(pool->id) != pool) return broken("not found by its id");
     bool due = pool->attention.armed() && pool->attention.at() == TimePoint::min();
-    if (!pool->waiting.empty() && !pool->in(SlotState::Parked).empty() && !due)
-      return broken("a waiter beside a parked server");
+    for (const auto& line : pool->waiting().lines())
+      if (line->size() != 0 && !due && choose_parked(*const_cast<Pool*>(pool), 0, line->hosts()))
+        return broken("a waiter beside a parked server");
     if (paused(*pool) && !pool->in(SlotState::Parked).empty()) return broken("parked in a pause");
     if (hopeless(*pool) && pool->oldest() && !due)
       return broken("a waiter without hope or tick");
@@ -87,18 +88,27 @@ std::string Book::check_invariants() const {
       if (connecting[i] != pool->hosts[i].connecting || on_host[i] != pool->hosts[i].servers) fault = "servers on a host are miscounted";
     if (promises != pool->promised.size()) fault = "a ticket is promised nothing";
     if (own != pool->own) fault = "slots of single clients are miscounted";
-    for (const Pool::Queue* queue : {&pool->waiting, &pool->waiting_own}) {
+    auto check_queue = [&](const auto& queue, const Line* line) {
       const Ticket* before = nullptr;
-      queue->each([&](const Ticket& ticket) {
+      queue.each([&](const Ticket& ticket) {
         if (ticket.slot || ticket.pool != pool || ticket.id == 0) fault = "a waiter with a slot";
-        if (ticket.own != (queue == &pool->waiting_own)) fault = "a ticket in the wrong queue";
+        if (ticket.own != !line || ticket.line != line) fault = "a ticket in the wrong queue";
+        if (line && (ticket.hosts != line->hosts() || ticket.hosts != effective(*pool, ticket)))
+          fault = "a waiter in the line of other hosts";
         if (before && !before->before(ticket)) fault = "the queue is out of order";
         before = &ticket;
       });
+    };
+    std::size_t in_lines = 0;
+    for (const auto& line : pool->waiting().lines()) {
+      check_queue(*line, line.get());
+      in_lines += line->size();
     }
+    if (in_lines != pool->waiting().size()) fault = "waiters are miscounted";
+    check_queue(pool->waiting_own, nullptr);
     if (!fault.empty()) return broken(fault);
     slots += pool->count();
-    tickets += pool->waiting.size() + pool->waiting_own.size() + pool->promised.size();
+    tickets += pool->waiting().size() + pool->waiting_own.size() + pool->promised.size();
     for (Scope* scope : pool->scopes) {
       sums[scope].servers += pool->count();
       sums[scope].closing += pool->in(SlotState::Closing).size();

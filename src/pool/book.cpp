@@ -20,7 +20,7 @@ Book::~Book() {
     if (!owned) continue;
     Pool& pool = *owned;
     unblock(pool);
-    while (Ticket* ticket = pool.waiting.pop_front()) ticket->id = 0;
+    while (Ticket* ticket = pool.waiting().pop_front()) ticket->id = 0;
     while (Ticket* ticket = pool.waiting_own.pop_front()) ticket->id = 0;
     while (Ticket* ticket = pool.promised.pop_front()) ticket->id = 0;
     for (auto& list : pool.slots)
@@ -237,12 +237,13 @@ void Book::close_parked(Pool& pool, const char* reason, Actions& actions) {
 
 // --- tickets -------------------------------------------------------------------------------------
 
-Ticket& Book::new_ticket(Pool& pool, Waiter who, TimePoint since) {
+Ticket& Book::new_ticket(Pool& pool, Waiter who, HostMask hosts, TimePoint since) {
   Ticket& ticket = tickets_.take();
   ticket.pool = &pool;
   ticket.slot = nullptr;
   ticket.own = false;
   ticket.who = who;
+  ticket.asked = hosts;
   ticket.since = since;
   ticket.sequence = next_sequence_++;
   return ticket;
@@ -251,7 +252,11 @@ Ticket& Book::new_ticket(Pool& pool, Waiter who, TimePoint since) {
 void Book::drop(Ticket& ticket) { tickets_.give_back(ticket); }
 
 void Book::enqueue(Ticket& ticket) {
-  Pool::Queue& queue = ticket.own ? ticket.pool->waiting_own : ticket.pool->waiting;
+  if (!ticket.own) {
+    ticket.hosts = effective(*ticket.pool, ticket);
+    return ticket.pool->waiting().add(ticket);
+  }
+  Pool::Queue& queue = ticket.pool->waiting_own;
   if (queue.empty() || queue.back()->before(ticket)) return queue.push_back(ticket);
   Ticket* at = queue.front();
   while (at->before(ticket)) at = Pool::Queue::next(*at);
@@ -267,15 +272,9 @@ void Book::promise(Slot& slot, Ticket& ticket) {
 }
 
 void Book::fail_waiters(Pool& pool, const base::Error& error, Actions& actions) {
-  fail_queue(pool.waiting, error, actions);
+  fail_queue(pool.waiting(), error, actions);
   fail_queue(pool.waiting_own, error, actions);
 }
 
-void Book::fail_queue(Pool::Queue& queue, const base::Error& error, Actions& actions) {
-  while (Ticket* ticket = queue.pop_front()) {
-    actions.emplace_back(Fail{ticket->id, ticket->who, error});
-    drop(*ticket);
-  }
-}
 
 }  // namespace howdah::pool

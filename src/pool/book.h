@@ -3,13 +3,14 @@
 //   book.cpp: pools, slots, tickets, scopes   checkout.cpp: a server goes from hand to hand
 //   growth.cpp: what may be opened, failures  tick.cpp: what time alone makes due
 //   reload.cpp: reconfigure, pause, drain     audit.cpp: snapshot, invariants
-//   host_share.cpp: hosts of routed entries
+//   host_share.cpp: hosts of routed entries   lines.cpp: waiters that not every host will do for
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "howdah/pool/ledger.h"
 #include "pool/pool_state.h"
 #include "pool/slab.h"
+#include "pool/waiting.h"
 
 namespace howdah::pool {
 
@@ -34,9 +36,10 @@ class Book {
   PoolInfo info(PoolId pool) const;
   void client_joined(PoolId pool);
   void client_left(PoolId pool, TimePoint now);
-  Checkout checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions);
+  Checkout checkout(PoolId pool, Waiter who, HostMask hosts, TimePoint now, Actions& actions);
   bool cancel(TicketId ticket);
-  Checkout retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
+  Checkout retry(PoolId pool, Waiter who, HostMask hosts, TimePoint since, TimePoint now,
+                 Actions& actions);
   Checkout checkout_own(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
   Checkin checkin(SlotId slot, WorkerId worker, TimePoint now);
   bool adopted(SlotId slot, TicketId ticket, WorkerId worker, TimePoint now);
@@ -89,18 +92,20 @@ class Book {
   Slot& new_slot(Pool& pool, std::size_t host, TimePoint now, Ticket* own);
   // The slot is gone: its room is free, and the ticket it was promised to waits again.
   void release(Slot& slot);
-  Ticket& new_ticket(Pool& pool, Waiter who, TimePoint since);
+  Ticket& new_ticket(Pool& pool, Waiter who, HostMask hosts, TimePoint since);
   void drop(Ticket& ticket);
   void enqueue(Ticket& ticket);
   void promise(Slot& slot, Ticket& ticket);
   void close(Slot& slot, const char* reason, Actions& actions);
   void close_parked(Pool& pool, const char* reason, Actions& actions);
   void fail_waiters(Pool& pool, const base::Error& error, Actions& actions);
-  void fail_queue(Pool::Queue& queue, const base::Error& error, Actions& actions);
+  template <typename Queue>
+  void fail_queue(Queue& queue, const base::Error& error, Actions& actions);
 
   // --- hand to hand (checkout.cpp)
-  Checkout ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
-  Slot* choose_parked(Pool& pool, WorkerId worker) const;
+  Checkout ask(Pool& pool, Waiter who, HostMask hosts, TimePoint since, TimePoint now,
+               Actions& actions);
+  Slot* choose_parked(Pool& pool, WorkerId worker, HostMask hosts) const;
   // Waiters beside parked servers: only after a promised server was lost.
   void hand_out_parked(Pool& pool, Actions& actions);
   Checkin settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh);
@@ -109,6 +114,8 @@ class Book {
   Checkin give_own(Slot& slot, WorkerId worker, TimePoint now);
   // One that waits for a slot of its own is before `next` and has no room but this slot's.
   bool yields_to_own(Pool& pool, const Ticket* next, TimePoint now) const;
+  // The same for those who wait for other hosts than this slot's (lines.cpp).
+  bool yields_to_line(Pool& pool, const Slot& slot, const Ticket* next, TimePoint now);
   // Between two closings for age, so that a pool is not renewed all at once.
   Duration lifetime_gap(const Pool& pool) const;
   // A parked slot's room would let a blocked pool grow.
@@ -120,11 +127,24 @@ class Book {
   TimePoint reserve_from(const Pool& pool, const Ticket* head) const;
   bool has_room(const Pool& pool, const Ticket* head, TimePoint now) const;
   bool wants_shared(const Pool& pool) const;
+  // --- lines of waiters (lines.cpp)
+  static HostMask effective(const Pool& pool, HostMask asked);
+  static HostMask effective(const Pool& pool, const Ticket& ticket) {
+    return effective(pool, ticket.asked);
+  }
+  void sort_into_lines(Pool& pool);
+  std::size_t connecting_for(const Pool& pool, HostMask hosts) const;
+  std::size_t servers_for(const Pool& pool, HostMask hosts) const;
+  // One that more servers would help; null: none.
+  bool short_of(const Pool& pool, const Line& line) const;
+  Line* next_line(const Pool& pool, std::span<const Line* const> but) const;
+  void make_room_for(Pool& pool, const Line& line, Actions& actions);
   // Whom the next slot is for, if it is to be one of its own; null: for those who share.
   Ticket* next_own(const Pool& pool) const;
   const Ticket* next_head(const Pool& pool) const;
   void make_room_for_own(Pool& pool, Actions& actions);
-  std::optional<std::size_t> ready_host(Pool& pool, TimePoint now) const;
+  std::optional<std::size_t> ready_host(Pool& pool, TimePoint now,
+                                        HostMask hosts = kAnyHost) const;
   void attend_back_off(Pool& pool, TimePoint now);
   bool admitted(Pool& pool, Actions& actions);
   void unblock(Pool& pool);
@@ -140,11 +160,12 @@ class Book {
   void reset_hosts(Pool& pool);
   void put_weights(Pool& pool);
   bool balanced_by_us(const Pool& pool) const;
-  Slot* choose_by_share(const Pool& pool, const Pool::WorkerList& list) const;
-  Slot* choose_among_hosts(const Pool& pool, WorkerId worker) const;
+  Slot* choose_by_share(const Pool& pool, const Pool::WorkerList& list, HostMask hosts) const;
+  Slot* choose_among_hosts(const Pool& pool, WorkerId worker, HostMask hosts) const;
   void served(Slot& slot);
   void joined(Pool& pool, const Slot& slot);
-  std::optional<std::size_t> host_by_share(Pool& pool, TimePoint now) const;
+  std::optional<std::size_t> host_by_share(Pool& pool, TimePoint now, HostMask hosts) const;
+  bool shares(const Pool& pool, const HostState& host) const;
   std::size_t share(const Pool& pool, const HostState& host) const;
   std::optional<std::size_t> lacking(const Pool& pool, TimePoint now) const;
   HostState* rich(Pool& pool) const;
@@ -182,7 +203,16 @@ class Book {
   Slab<Ticket> tickets_;
   std::uint64_t next_sequence_ = 0;
   std::vector<Pool*> order_, due_;  // scratch
+  std::vector<const Line*> stuck_;  // of grow(); null: those for slots of their own
 };
+
+template <typename Queue>
+void Book::fail_queue(Queue& queue, const base::Error& error, Actions& actions) {
+  while (Ticket* ticket = queue.pop_front()) {
+    actions.emplace_back(Fail{ticket->id, ticket->who, error});
+    drop(*ticket);
+  }
+}
 
 template <typename F>
 void Book::each_pool(std::string_view database, F&& visit) {

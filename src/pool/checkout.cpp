@@ -7,19 +7,20 @@
 
 namespace howdah::pool {
 
-Checkout Book::checkout(PoolId id, Waiter who, TimePoint now, Actions& actions) {
+Checkout Book::checkout(PoolId id, Waiter who, HostMask hosts, TimePoint now, Actions& actions) {
   Pool* pool = find(id);
   if (!pool) return Refused{removed_error_};
   // The workers' clocks differ a little; the queue's order is that of arrival.
   pool->newest_since = std::max(pool->newest_since, now);
-  return ask(*pool, who, pool->newest_since, now, actions);
+  return ask(*pool, who, hosts, pool->newest_since, now, actions);
 }
 
-Checkout Book::retry(PoolId id, Waiter who, TimePoint since, TimePoint now, Actions& actions) {
+Checkout Book::retry(PoolId id, Waiter who, HostMask hosts, TimePoint since, TimePoint now,
+                     Actions& actions) {
   Pool* pool = find(id);
   if (!pool) return Refused{removed_error_};
   pool->newest_since = std::max(pool->newest_since, since);
-  return ask(*pool, who, since, now, actions);
+  return ask(*pool, who, hosts, since, now, actions);
 }
 
 Checkout Book::checkout_own(PoolId id, Waiter who, TimePoint since, TimePoint now,
@@ -27,7 +28,7 @@ Checkout Book::checkout_own(PoolId id, Waiter who, TimePoint since, TimePoint no
   Pool* pool = find(id);
   if (!pool) return Refused{removed_error_};
   if (const base::Error* error = hopeless(*pool)) return Refused{*error};
-  Ticket& ticket = new_ticket(*pool, who, since);
+  Ticket& ticket = new_ticket(*pool, who, kPrimary, since);
   ticket.own = true;
   enqueue(ticket);
   TicketId id_of_ticket = ticket.id;
@@ -35,10 +36,14 @@ Checkout Book::checkout_own(PoolId id, Waiter who, TimePoint since, TimePoint no
   return Queued{id_of_ticket};
 }
 
-Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actions& actions) {
+Checkout Book::ask(Pool& pool, Waiter who, HostMask hosts, TimePoint since, TimePoint now,
+                   Actions& actions) {
   if (const base::Error* error = hopeless(pool)) return Refused{*error};
   if (!paused(pool)) {
-    Slot* slot = pool.waiting.empty() ? choose_parked(pool, who.worker) : nullptr;
+    HostMask will_do = effective(pool, hosts);
+    Slot* slot = pool.in(SlotState::Parked).empty() ? nullptr
+                                                    : choose_parked(pool, who.worker, will_do);
+    if (slot && pool.waiting().front_for(slot->host)) slot = nullptr;
     if (slot && slot->home == who.worker) {
       served(*slot);
       set_state(*slot, SlotState::Active);
@@ -46,7 +51,7 @@ Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actio
     }
     if (slot) {
       served(*slot);
-      Ticket& ticket = new_ticket(pool, who, since);
+      Ticket& ticket = new_ticket(pool, who, hosts, since);
       promise(*slot, ticket);
       return Fetch{slot->id, slot->home, ticket.id};
     }
@@ -56,16 +61,15 @@ Checkout Book::ask(Pool& pool, Waiter who, TimePoint since, TimePoint now, Actio
                                              pool.login_error->text, " (server_login_retry)")}};
     }
   }
-  Ticket& ticket = new_ticket(pool, who, since);
+  Ticket& ticket = new_ticket(pool, who, hosts, since);
   enqueue(ticket);
   grow(pool, now, actions);
   return Queued{ticket.id};
 }
 
-Slot* Book::choose_parked(Pool& pool, WorkerId worker) const {
-  if (pool.hosts.size() > 1 && balanced_by_us(pool)) {
-    return choose_among_hosts(pool, worker);
-  }
+Slot* Book::choose_parked(Pool& pool, WorkerId worker, HostMask hosts) const {
+  if (hosts != kAnyHost || (pool.hosts.size() > 1 && balanced_by_us(pool)))
+    return choose_among_hosts(pool, worker, hosts);
   if (config_->settings.server_round_robin) return pool.in(SlotState::Parked).front();
   if (worker < workers_)
     if (Slot* own = pool.parked_on[worker].back()) return own;
@@ -73,10 +77,14 @@ Slot* Book::choose_parked(Pool& pool, WorkerId worker) const {
 }
 
 void Book::hand_out_parked(Pool& pool, Actions& actions) {
-  while (Ticket* ticket = pool.waiting.front()) {
-    Slot* slot = choose_parked(pool, ticket->who.worker);
-    if (!slot) return;
-    pool.waiting.remove(*ticket);
+  auto served_now = [&](const Line& line) {
+    return choose_parked(pool, 0, line.hosts()) != nullptr;
+  };
+  while (!pool.in(SlotState::Parked).empty()) {
+    Ticket* ticket = pool.waiting().oldest(served_now);
+    if (!ticket) return;
+    Slot* slot = choose_parked(pool, ticket->who.worker, ticket->hosts);
+    pool.waiting().remove(*ticket);
     served(*slot);
     promise(*slot, *ticket);
     actions.emplace_back(Send{slot->id, slot->home, ticket->id, ticket->who});
@@ -91,8 +99,10 @@ bool Book::cancel(TicketId id) {
     // Without this the slot would arrive for a client that is gone, and belong to nobody.
     slot->ticket = nullptr;
     ticket->pool->promised.remove(*ticket);
+  } else if (ticket->own) {
+    ticket->pool->waiting_own.remove(*ticket);
   } else {
-    (ticket->own ? ticket->pool->waiting_own : ticket->pool->waiting).remove(*ticket);
+    ticket->pool->waiting().remove(*ticket);
   }
   drop(*ticket);
   return slot == nullptr;
@@ -176,17 +186,18 @@ bool Book::yields_to_own(Pool& pool, const Ticket* next, TimePoint now) const {
   if (pool.in(SlotState::Closing).size() >= pool.waiting_own.size()) return false;
   bool full = !has_room(pool, own, now);
   for (const Scope* scope : pool.scopes) full = full || scope->stays_full();
-  return full && ready_host(pool, now).has_value();
+  return full && ready_host(pool, now, effective(pool, kPrimary)).has_value();
 }
 
 Checkin Book::settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh) {
   Pool& pool = *slot.pool;
   slot.home = std::min<WorkerId>(worker, workers_ - 1);
   const char* reason = unwanted(slot, now, fresh);
-  Ticket* ticket = pool.waiting.front();
+  Ticket* ticket = reason ? nullptr : pool.waiting().front_for(slot.host);
   if (!reason && slot.own) reason = "client disconnect";
   if (!reason && !ticket && needed_elsewhere(pool, now)) reason = "evicted";
   if (!reason && yields_to_own(pool, ticket, now)) reason = "evicted";
+  if (!reason && !fresh && yields_to_line(pool, slot, ticket, now)) reason = "evicted";
   if (reason) {
     set_state(slot, SlotState::Closing);
     return Discard{reason};
@@ -198,7 +209,7 @@ Checkin Book::settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh) {
   }
   Give give{slot.id, ticket->id, ticket->who};
   served(slot);
-  pool.waiting.remove(*ticket);
+  pool.waiting().remove(*ticket);
   if (ticket->who.worker == worker) {
     drop(*ticket);
   } else {

@@ -28,17 +28,21 @@ bool Book::wants(const Pool& pool) const {
 }
 
 bool Book::wants_shared(const Pool& pool) const {
-  return pool.waiting.size() > pool.connecting();
+  for (const auto& line : pool.waiting().lines())
+    if (short_of(pool, *line)) return true;
+  return false;
 }
 
 Ticket* Book::next_own(const Pool& pool) const {
   Ticket* own = pool.waiting_own.front();
-  return own && (!wants_shared(pool) || own->before(*pool.waiting.front())) ? own : nullptr;
+  const Line* line = next_line(pool, {});
+  return own && (!line || own->before(*line->front())) ? own : nullptr;
 }
 
 const Ticket* Book::next_head(const Pool& pool) const {
   const Ticket* own = next_own(pool);
-  return own ? own : pool.waiting.front();
+  const Line* line = own ? nullptr : next_line(pool, {});
+  return own ? own : line ? line->front() : nullptr;
 }
 
 bool Book::over_reserve(const Pool& pool) const {
@@ -65,11 +69,11 @@ void Book::make_room_for_own(Pool& pool, Actions& actions) {
     close(*pool.in(SlotState::Parked).front(), "evicted", actions);
 }
 
-std::optional<std::size_t> Book::ready_host(Pool& pool, TimePoint now) const {
+std::optional<std::size_t> Book::ready_host(Pool& pool, TimePoint now, HostMask hosts) const {
   config::LoadBalance mode = pool.entry->load_balance_hosts;
   if (pool.routed() || mode == config::LoadBalance::Random ||
       mode == config::LoadBalance::LeastConnections)
-    return host_by_share(pool, now);
+    return host_by_share(pool, now, hosts);
   for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
     std::size_t number = (pool.next_host + i) % pool.hosts.size();
     const HostState& host = pool.hosts[number];
@@ -127,16 +131,26 @@ void Book::open(Pool& pool, std::size_t host, TimePoint now, Actions& actions, T
 
 void Book::grow(Pool& pool, TimePoint now, Actions& actions) {
   unblock(pool);
+  stuck_.clear();
   while (wants(pool)) {
-    Ticket* own = next_own(pool);
-    const Ticket* head = next_head(pool);
+    Line* line = next_line(pool, stuck_);
+    Ticket* own = pool.waiting_own.front();
+    if (own && line && line->front()->before(*own)) own = nullptr;
+    if (own && std::find(stuck_.begin(), stuck_.end(), nullptr) != stuck_.end()) own = nullptr;
+    if (!own && !line) return;
+    const Ticket* head = own ? own : line->front();
     if (!has_room(pool, head, now)) {
       if (own) make_room_for_own(pool, actions);
+      if (!own) make_room_for(pool, *line, actions);
       if (pool.count() < pool.size + pool.reserve) attend(pool, reserve_from(pool, head));
       return;
     }
-    auto host = ready_host(pool, now);
-    if (!host) return attend_back_off(pool, now);
+    auto host = ready_host(pool, now, own ? effective(pool, kPrimary) : line->hosts());
+    if (!host) {  // others may wait for hosts that can be tried
+      attend_back_off(pool, now);
+      stuck_.push_back(own ? nullptr : line);
+      continue;
+    }
     if (!admitted(pool, actions)) return;
     open(pool, *host, now, actions, own);
   }
@@ -225,7 +239,7 @@ void Book::login_failed(SlotId id, const base::Error& error, TimePoint now, Acti
   } else if (slot->epoch == pool.epoch && slot->state == SlotState::Connecting) {
     back_off(*slot, now);
     pool.login_error = error;
-    if (pool.usable() == 0) fail_queue(pool.waiting, error, actions);
+    if (pool.usable() == 0) fail_queue(pool.waiting(), error, actions);
   }
   lost(id, now, actions);
 }

@@ -28,6 +28,7 @@ void Book::reset_hosts(Pool& pool) {
   pool.next_host = pool.hosts.empty() ? 0 : pool.next_host % pool.hosts.size();
   // Slots of former epochs have host numbers of their own; they look nowhere.
   if (pool.routed()) put_weights(pool);
+  sort_into_lines(pool);
 }
 
 void Book::put_weights(Pool& pool) {
@@ -54,17 +55,27 @@ void Book::put_weights(Pool& pool) {
     host.weight = weight;
     host.shed = false;
   }
+  pool.readable = pool.writable = pool.working = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(pool.places->size(), 64); ++i) {
+    if ((*pool.places)[i].weight == 0) continue;
+    HostMask bit = HostMask{1} << i;
+    pool.working |= bit;
+    ((*pool.places)[i].primary ? pool.writable : pool.readable) |= bit;
+  }
 }
 
 bool Book::balanced_by_us(const Pool& pool) const {
   return pool.routed() && pool.entry->load_balance_hosts != config::LoadBalance::Disable;
 }
 
-Slot* Book::choose_by_share(const Pool& pool, const Pool::WorkerList& list) const {
+Slot* Book::choose_by_share(const Pool& pool, const Pool::WorkerList& list,
+                            HostMask hosts) const {
   Slot* best = nullptr;
   std::size_t looked = 0;
-  for (Slot* slot = list.back(); slot && looked < kLookAt; slot = Pool::WorkerList::prev(*slot)) {
+  for (Slot* slot = list.back(); slot && (!best || looked < kLookAt);
+       slot = Pool::WorkerList::prev(*slot)) {
     ++looked;
+    if (!within(hosts, slot->host)) continue;
     auto before = [&](const Slot& one) { return std::pair(pool.hosts[one.host].pass, one.host); };
     if (!best || before(*slot) < before(*best)) best = slot;
   }
@@ -72,17 +83,20 @@ Slot* Book::choose_by_share(const Pool& pool, const Pool::WorkerList& list) cons
 }
 
 // The caller's own worker first, as far as no host gets ahead of the others by that.
-Slot* Book::choose_among_hosts(const Pool& pool, WorkerId worker) const {
-  Slot* own = worker < workers_ ? choose_by_share(pool, pool.parked_on[worker]) : nullptr;
+Slot* Book::choose_among_hosts(const Pool& pool, WorkerId worker, HostMask hosts) const {
+  Slot* own = worker < workers_ ? choose_by_share(pool, pool.parked_on[worker], hosts) : nullptr;
   if (own) {
     std::uint64_t least = pool.hosts[own->host].pass;
-    for (const HostState& host : pool.hosts)
-      if (host.weight != 0 && host.servers != 0) least = std::min(least, host.pass);
+    for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
+      const HostState& host = pool.hosts[i];
+      if (host.weight != 0 && host.servers != 0 && within(hosts, i))
+        least = std::min(least, host.pass);
+    }
     if (pool.hosts[own->host].pass <= least + kMayBeAhead) return own;
   }
   Slot* best = own;
   for (WorkerId other = 0; other < workers_; ++other) {
-    Slot* slot = other == worker ? nullptr : choose_by_share(pool, pool.parked_on[other]);
+    Slot* slot = other == worker ? nullptr : choose_by_share(pool, pool.parked_on[other], hosts);
     if (slot && (!best || pool.hosts[slot->host].pass < pool.hosts[best->host].pass)) best = slot;
   }
   return best;
@@ -111,13 +125,18 @@ void Book::served(Slot& slot) {
 }
 
 // Where the next server of a routed pool is opened.
-std::optional<std::size_t> Book::host_by_share(Pool& pool, TimePoint now) const {
+std::optional<std::size_t> Book::host_by_share(Pool& pool, TimePoint now,
+                                               HostMask hosts) const {
   std::optional<std::size_t> best;
+  auto will_do = [&](std::size_t i) {
+    return within(hosts, i) && may_connect(pool.hosts[i], now);
+  };
   auto load = [&](std::size_t i) {
     return pool.hosts[i].servers * kStride / std::max(pool.hosts[i].weight, 1u);
   };
   if (pool.entry->load_balance_hosts == config::LoadBalance::Disable) {
     for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
+      if (!within(hosts, i)) continue;
       if (may_connect(pool.hosts[i], now)) return i;
       // A busy host is waited for; only one that may not be used or has failed is left.
       if (pool.hosts[i].weight != 0 && now >= pool.hosts[i].retry_at) return std::nullopt;
@@ -126,12 +145,13 @@ std::optional<std::size_t> Book::host_by_share(Pool& pool, TimePoint now) const 
   }
   if (pool.entry->load_balance_hosts == config::LoadBalance::Random) {
     std::uint64_t sum = 0;
-    for (const HostState& host : pool.hosts) sum += may_connect(host, now) ? host.weight : 0;
+    for (std::size_t i = 0; i < pool.hosts.size(); ++i)
+      sum += will_do(i) ? pool.hosts[i].weight : 0;
     if (sum == 0) return best;
     pool.chance = pool.chance * 1664525u + 1013904223u;
     std::uint64_t at = (pool.chance >> 8) % sum;
     for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
-      if (!may_connect(pool.hosts[i], now)) continue;
+      if (!will_do(i)) continue;
       if (at < pool.hosts[i].weight) return i;
       at -= pool.hosts[i].weight;
     }
@@ -139,16 +159,22 @@ std::optional<std::size_t> Book::host_by_share(Pool& pool, TimePoint now) const 
   }
   for (std::size_t n = 0; n < pool.hosts.size(); ++n) {
     std::size_t i = (pool.next_host + n) % pool.hosts.size();
-    if (may_connect(pool.hosts[i], now) && (!best || load(i) < load(*best))) best = i;
+    if (will_do(i) && (!best || load(i) < load(*best))) best = i;
   }
   return best;
+}
+
+// How many servers go to the primary of a split entry is not by weight: who waits decides.
+bool Book::shares(const Pool& pool, const HostState& host) const {
+  return !pool.splits() ||
+         within(pool.readable, static_cast<std::size_t>(&host - pool.hosts.data()));
 }
 
 std::size_t Book::share(const Pool& pool, const HostState& host) const {
   if (host.weight == 0) return 0;
   std::size_t servers = 0, weights = 0;
   for (const HostState& each : pool.hosts) {
-    if (each.weight == 0) continue;
+    if (each.weight == 0 || !shares(pool, each)) continue;
     servers += each.servers;
     weights += each.weight;
   }
@@ -158,7 +184,7 @@ std::size_t Book::share(const Pool& pool, const HostState& host) const {
 std::optional<std::size_t> Book::lacking(const Pool& pool, TimePoint now) const {
   for (std::size_t i = 0; i < pool.hosts.size(); ++i) {
     const HostState& host = pool.hosts[i];
-    if (may_connect(host, now) && host.servers < share(pool, host)) return i;
+    if (shares(pool, host) && may_connect(host, now) && host.servers < share(pool, host)) return i;
   }
   return std::nullopt;
 }
@@ -168,6 +194,7 @@ HostState* Book::rich(Pool& pool) const {
   HostState* best = nullptr;
   std::size_t most = 0;
   for (HostState& host : pool.hosts) {
+    if (!shares(pool, host)) continue;
     std::size_t due = share(pool, host);
     if (host.servers <= due || host.servers - due <= most) continue;
     most = host.servers - due;

@@ -54,9 +54,10 @@ void Ledger::client_left(PoolId pool, TimePoint now) {
   impl_->book.client_left(pool, now);
 }
 
-Checkout Ledger::checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions) {
+Checkout Ledger::checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions,
+                          HostMask hosts) {
   Lock lock(impl_->mutex);
-  return impl_->book.checkout(pool, who, now, actions);
+  return impl_->book.checkout(pool, who, hosts, now, actions);
 }
 
 bool Ledger::cancel(TicketId ticket) {
@@ -64,9 +65,10 @@ bool Ledger::cancel(TicketId ticket) {
   return impl_->book.cancel(ticket);
 }
 
-Checkout Ledger::retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions) {
+Checkout Ledger::retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions,
+                       HostMask hosts) {
   Lock lock(impl_->mutex);
-  return impl_->book.retry(pool, who, since, now, actions);
+  return impl_->book.retry(pool, who, hosts, since, now, actions);
 }
 
 Checkout Ledger::checkout_own(PoolId pool, Waiter who, TimePoint since, TimePoint now,

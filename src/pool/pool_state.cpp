@@ -1,6 +1,8 @@
 // Which steps a slot may take (diagram in pool_state.h).
 #include "pool/pool_state.h"
 
+#include "pool/waiting.h"
+
 namespace howdah::pool {
 
 bool legal(SlotState from, SlotState to) {
@@ -19,8 +21,15 @@ bool legal(SlotState from, SlotState to) {
   return false;
 }
 
+Pool::Pool() : lines(std::make_unique<Waiting>()) {}
+Pool::~Pool() = default;
+
+bool Pool::empty() const {
+  return clients == 0 && count() == 0 && lines->empty() && waiting_own.empty() && promised.empty();
+}
+
 const Ticket* Pool::oldest() const {
-  const Ticket *shared = waiting.front(), *alone = waiting_own.front();
+  const Ticket *shared = lines->front(), *alone = waiting_own.front();
   return !alone || (shared && shared->before(*alone)) ? shared : alone;
 }
 

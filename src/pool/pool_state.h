@@ -29,6 +29,8 @@ namespace howdah::pool {
 struct Pool;
 struct Slot;
 struct Ticket;
+class Line;
+class Waiting;
 
 enum class SlotState : std::uint8_t { Connecting, Active, Parked, Promised, Closing };
 inline constexpr std::size_t kSlotStates = 5;
@@ -70,6 +72,9 @@ struct Ticket {
   TimePoint since{};
   std::uint64_t sequence = 0;
   bool own = false;  // wants a slot of its own
+  HostMask asked = kAnyHost;  // as in checkout()
+  HostMask hosts = kAnyHost;  // what that means now; its line's
+  Line* line = nullptr;       // waiting, not own
   base::Link<Ticket> link;
   bool before(const Ticket& other) const {
     return since != other.since ? since < other.since : sequence < other.sequence;
@@ -124,7 +129,7 @@ struct Pool {
   using Queue = base::List<Ticket, &Ticket::link>;
   std::array<SlotList, kSlotStates> slots;  // by state; Parked: longest idle first
   std::unique_ptr<WorkerList[]> parked_on;  // by worker
-  Queue waiting;                            // by (since, sequence)
+  std::unique_ptr<Waiting> lines;           // never null
   Queue waiting_own;                        // for slots of their own, in the same order
   std::array<std::size_t, kSlotStates> own{};  // slots of their own, by state
   Queue promised;
@@ -133,6 +138,7 @@ struct Pool {
   const char* epoch_reason = "";
   std::vector<HostState> hosts;
   std::shared_ptr<const HostSet> places;  // routed entries: what `hosts` are
+  HostMask readable = 0, writable = 0, working = 0;  // of `hosts`: by weight and role
   bool in_use = false;  // clients were served since the shares of hosts were last right
   std::uint32_t chance = 1;               // state of a small generator, for `random`
   std::size_t next_host = 0;
@@ -143,6 +149,7 @@ struct Pool {
   TimePoint idle_since{};
   TimePoint newest_since = TimePoint::min();
   TimePoint resumed_at = TimePoint::min();
+  TimePoint moved_at = TimePoint::min();  // a server was given up for waiters of other hosts
   TimePoint lifetime_check = kNeverChecked;    // when to look at ages next
   TimePoint lifetime_next = TimePoint::min();  // closings of old servers are spaced
   base::Deadline attention;
@@ -150,7 +157,11 @@ struct Pool {
 
   static constexpr TimePoint kNeverChecked = base::kNever;
 
+  Pool();
+  ~Pool();
+  Waiting& waiting() const { return *lines; }
   bool routed() const { return entry->routed(); }
+  bool splits() const { return entry->query_routing != config::QueryRouting::Off; }
   std::size_t host_count() const {
     if (routed()) return places ? places->size() : 0;
     return entry->hosts.empty() ? 1 : entry->hosts.size();
@@ -174,10 +185,7 @@ struct Pool {
   }
   std::size_t count() const { return staying() + in(SlotState::Closing).size(); }
   const Ticket* oldest() const;  // of both queues; null = nobody waits
-  bool empty() const {
-    return clients == 0 && count() == 0 && waiting.empty() && waiting_own.empty() &&
-           promised.empty();
-  }
+  bool empty() const;
 };
 
 }  // namespace howdah::pool

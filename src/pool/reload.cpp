@@ -66,6 +66,7 @@ void Book::set_hosts(std::string_view database, std::shared_ptr<const HostSet> h
     pool.places = hosts;
     if (!pool.routed()) return;
     put_weights(pool);
+    sort_into_lines(pool);
     pool.in_use = true;
     for (Slot *slot = pool.in(SlotState::Parked).front(), *next; slot; slot = next) {
       next = Pool::SlotList::next(*slot);

@@ -23,6 +23,10 @@ enum class AuthType { Any, Trust, Plain, Md5, ScramSha256, Cert, Hba, Ldap, Pam 
 enum class LoadBalance { RoundRobin, Disable, Random, LeastConnections };
 // libpq's words: which hosts of the list an entry may use.
 enum class TargetAttrs { Any, ReadWrite, ReadOnly, Primary, Standby, PreferStandby };
+// Does the pooler choose, statement by statement? Shadow: it counts what it would, and sends all to
+// the primary.
+enum class QueryRouting { Off, Split, Shadow };
+enum class ReadYourWrites { Causal, Session, Off };
 enum class TlsMode { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 enum class TlsNegotiation { Postgres, Direct };
 
@@ -30,6 +34,8 @@ std::string_view name(PoolMode mode);   // "session", ...
 std::string_view name(AuthType type);   // "scram-sha-256", ...
 std::string_view name(LoadBalance mode);
 std::string_view name(TargetAttrs attrs);
+std::string_view name(QueryRouting routing);
+std::string_view name(ReadYourWrites promise);
 std::string_view name(TlsMode mode);    // "verify-full", ...
 
 // The client_tls_* or server_tls_* keys; texts as they stand in the file.
@@ -66,10 +72,13 @@ struct Database {
   std::optional<Duration> server_lifetime, query_wait_timeout;
   LoadBalance load_balance_hosts = LoadBalance::RoundRobin;
   TargetAttrs target_session_attrs = TargetAttrs::Any;
+  QueryRouting query_routing = QueryRouting::Off;
+  ReadYourWrites read_your_writes = ReadYourWrites::Causal;  // of Split
   std::int64_t max_replica_lag = 0;  // bytes of WAL; 0 = no limit
   Duration max_replica_lag_time{};   // 0 = no limit
   // Its hosts are watched, and chosen by what they are; else as PgBouncer does.
-  bool routed() const { return target_session_attrs != TargetAttrs::Any; }
+  bool routed() const { return target_session_attrs != TargetAttrs::Any || by_query(); }
+  bool by_query() const { return query_routing != QueryRouting::Off; }
   std::string connect_query;
   // client_encoding, datestyle, timezone, application_name for the server's StartupMessage.
   std::vector<std::pair<std::string, std::string>> startup_parameters;

@@ -41,6 +41,14 @@ using PoolId = std::uint32_t;    // never reused
 using SlotId = std::uint64_t;    // never reused
 using TicketId = std::uint64_t;  // never reused; 0 = none
 
+// Hosts of a routed entry by their index, a bit each (the first 64).
+//   query_routing: those that reads of this client may go to; where none of them takes work now,
+//                  and for kPrimary, the primary
+//   others:        those that will do; where none of them takes work now, any
+using HostMask = std::uint64_t;
+inline constexpr HostMask kAnyHost = ~HostMask{0};
+inline constexpr HostMask kPrimary = 0;
+
 struct Waiter {
   WorkerId worker = 0;
   std::uint64_t client = 0;  // the worker's own number for it
@@ -158,6 +166,7 @@ struct HostPlace {
   config::Host host;
   std::string address;  // numeric; empty: a unix socket
   unsigned weight = 0;  // its share of the work, 100 = whole; 0: it gets none, and loses its servers
+  bool primary = false;  // query_routing: for writes; all others with a weight are for reads
   bool operator==(const HostPlace&) const = default;
 };
 using HostSet = std::vector<HostPlace>;
@@ -185,14 +194,16 @@ class Ledger {
   void client_left(PoolId pool, TimePoint now);
 
   // Wants a server for a client of the calling worker.
-  Checkout checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions);
+  Checkout checkout(PoolId pool, Waiter who, TimePoint now, Actions& actions,
+                    HostMask hosts = kAnyHost);
   // The client of this ticket no longer waits (it left, timed out, was cancelled). True: it was
   // waiting, or is gone already (a Fail is under way). False: its slot is under way, and the
   // promise is void now.
   bool cancel(TicketId ticket);
   // Puts a waiter whose granted server turned out to be dead back where it was: before all who came
   // after `since`. (Call lost() for the server too.)
-  Checkout retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions);
+  Checkout retry(PoolId pool, Waiter who, TimePoint since, TimePoint now, Actions& actions,
+                 HostMask hosts = kAnyHost);
 
   // Wants a server that nobody had before and nobody will have after it (replication). It counts
   // and waits as all do (`since` as in retry(); pool_size is kept by closing an idle server), but

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <list>
 #include <unordered_map>
+#include <utility>
 
 #include "auth/crypto.h"
 #include "howdah/base/mutex.h"
@@ -43,6 +44,7 @@ struct HashCache::Impl {
   base::Mutex mutex;
   std::list<Entry> recent GUARDED_BY(mutex);  // used last comes first
   std::unordered_map<Key, std::list<Entry>::iterator, Spread> index GUARDED_BY(mutex);
+  std::unordered_map<Key, std::vector<Who>, Spread> waiting GUARDED_BY(mutex);  // jobs under way
 };
 
 HashCache::HashCache(std::size_t entries) : impl_(std::make_unique<Impl>(entries)) {}
@@ -73,6 +75,22 @@ void HashCache::store(const HashJob& job, const Key& salted_password) {
   }
   impl_->recent.push_front({mac, WipedKey(salted_password)});
   impl_->index.emplace(mac, impl_->recent.begin());
+}
+
+bool HashCache::begin(const HashJob& job, Who who) {
+  Key mac = impl_->mac_of(job);
+  base::Lock lock(impl_->mutex);
+  auto [under_way, first] = impl_->waiting.try_emplace(mac);
+  if (!first) under_way->second.push_back(who);
+  return first;
+}
+
+std::vector<HashCache::Who> HashCache::finish(const HashJob& job, const Key& salted_password) {
+  store(job, salted_password);
+  Key mac = impl_->mac_of(job);
+  base::Lock lock(impl_->mutex);
+  auto under_way = impl_->waiting.extract(mac);
+  return under_way ? std::move(under_way.mapped()) : std::vector<Who>{};
 }
 
 }  // namespace howdah::auth

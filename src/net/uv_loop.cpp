@@ -1,8 +1,14 @@
 // The real Reactor (uv_loop.h).
 #include "net/uv_loop.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
+#include <utility>
 
 #include "net/uv_transport.h"
 
@@ -10,6 +16,21 @@ namespace howdah::net {
 
 namespace {
 constexpr std::uint64_t kRetryMs = 10;
+// What can wait gets so much of an iteration, so that queries under way wait little longer than that.
+constexpr base::Duration kSlice = std::chrono::milliseconds(1);
+// Against loops, whose nice value is the process's: a storm of passwords to stretch must not take
+// the processor from queries.
+constexpr int kHelperNice = 10;
+
+// Once a helper thread; the value is Linux's per-thread one. Without effect if the system says no.
+void lower_priority() {
+  thread_local bool lowered = false;
+  if (std::exchange(lowered, true)) return;
+  auto thread = static_cast<id_t>(::syscall(SYS_gettid));
+  errno = 0;
+  int present = ::getpriority(PRIO_PROCESS, thread);
+  if (errno == 0) ::setpriority(PRIO_PROCESS, thread, std::min(present + kHelperNice, 19));
+}
 }  // namespace
 
 // A job on libuv's helper threads. `loop` is null once the loop is being destroyed.
@@ -48,6 +69,7 @@ int UvLoop::open() {
   });
   uv_check_start(check_.uv(), [](uv_check_t* h) {
     auto& self = Handle<uv_check_t>::owner_of<UvLoop>(h);
+    self.slice_end_ = {};
     self.run_deferred();
     self.time_known_ = false;
   });
@@ -61,6 +83,8 @@ UvLoop::~UvLoop() {
   for (auto* list : {&telling_, &retrying_})
     for (UvTransport* transport : *list)
       if (transport) transport->loop_gone();
+  for (UvTransport* transport : yielding_)
+    if (transport) transport->loop_gone();
   resolver_.close();
   for (Work* work : works_) {
     work->loop = nullptr;
@@ -127,7 +151,8 @@ void UvLoop::run_deferred() {
     running_tasks_.clear();
   }
   if (!telling_.empty()) tell_transports();
-  bool more = !deferred_.empty() || !telling_.empty();
+  if (!yielding_.empty()) go_on_with_yielding();
+  bool more = !deferred_.empty() || !telling_.empty() || !yielding_.empty();
   auto* idle = reinterpret_cast<uv_handle_t*>(idle_.uv());
   if (more != (uv_is_active(idle) != 0)) {
     if (more)
@@ -151,6 +176,27 @@ void UvLoop::tell_transports() {
     transport->tell();
   }
   std::erase(telling_, nullptr);
+}
+
+bool UvLoop::time_left() {
+  base::TimePoint at = base::monotonic_now();
+  if (slice_end_ == base::TimePoint{}) slice_end_ = at + kSlice;
+  return at < slice_end_;
+}
+
+// Polling reports them again and again while they wait, which costs little: they are few or soon told.
+void UvLoop::put_off(UvTransport& transport, int events) {
+  if (transport.put_off == 0) yielding_.push_back(&transport);
+  transport.put_off |= static_cast<std::uint8_t>(events);
+}
+
+void UvLoop::go_on_with_yielding() {
+  // Not those that are put off meanwhile.
+  for (std::size_t count = yielding_.size(); count > 0 && time_left(); --count) {
+    UvTransport* transport = yielding_.front();
+    yielding_.pop_front();
+    if (transport) transport->go_on();
+  }
 }
 
 void UvLoop::retry(UvTransport& transport) {
@@ -178,7 +224,9 @@ void UvLoop::retry_connects() {
 
 void UvLoop::forget(UvTransport& transport) {
   transport.waiting = false;
+  transport.put_off = 0;
   std::replace(telling_.begin(), telling_.end(), &transport, static_cast<UvTransport*>(nullptr));
+  std::replace(yielding_.begin(), yielding_.end(), &transport, static_cast<UvTransport*>(nullptr));
   std::erase(retrying_, &transport);
 }
 
@@ -212,7 +260,11 @@ void UvLoop::work(std::function<void()> job, std::function<void()> done) {
   work->request.data = work;
   works_.push_back(work);
   int status = uv_queue_work(
-      &loop_, &work->request, [](uv_work_t* request) { static_cast<Work*>(request->data)->job(); },
+      &loop_, &work->request,
+      [](uv_work_t* request) {
+        lower_priority();
+        static_cast<Work*>(request->data)->job();
+      },
       [](uv_work_t* request, int) {
         std::unique_ptr<Work> finished(static_cast<Work*>(request->data));
         if (!finished->loop) return;

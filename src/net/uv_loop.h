@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,12 +44,14 @@ class UvLoop final : public UvReactor {
   void set_dns_ttl(base::Duration ttl, base::Duration negative_ttl) override;
   void work(std::function<void()> job, std::function<void()> done) override;
   void defer(std::function<void()> task) override;
+  bool time_left() override;
 
   // For the other classes of src/net.
   uv_loop_t* uv() { return &loop_; }
   void tell_soon(UvTransport& transport);  // transport.tell() after the present callback
   void retry(UvTransport& transport);      // try its connect again in a moment
-  void forget(UvTransport& transport);     // drop it from both lists
+  void put_off(UvTransport& transport, int events);  // transport.go_on() when others are served
+  void forget(UvTransport& transport);     // drop it from all lists
 
  private:
   class LoopWaker final : public Waker {
@@ -68,12 +71,14 @@ class UvLoop final : public UvReactor {
   void fire_timer();
   void run_deferred();
   void tell_transports();
+  void go_on_with_yielding();
   void retry_connects();
 
   uv_loop_t loop_{};
   bool opened_ = false;
   bool running_ = false;
   bool time_known_ = false;
+  base::TimePoint slice_end_{};  // of time_left(); zero: not begun in this iteration
   base::TimePoint time_{};
   ReactorUser* user_ = nullptr;
 
@@ -88,6 +93,7 @@ class UvLoop final : public UvReactor {
 
   std::vector<std::function<void()>> deferred_, running_tasks_;
   std::vector<UvTransport*> telling_, retrying_;  // null = forgotten meanwhile
+  std::deque<UvTransport*> yielding_;             // the same; who waits longest comes first
   std::vector<Work*> works_;
   std::unordered_map<int, std::unique_ptr<Signal>> signals_;
   Resolver resolver_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "net/socket.h"
 #include "net/uv_loop.h"
@@ -73,6 +74,7 @@ void UvTransport::tell() {
 
 void UvTransport::loop_gone() {
   waiting = false;
+  put_off = 0;
   loop_ = nullptr;
 }
 
@@ -119,8 +121,18 @@ void UvTransport::on_poll(uv_poll_t* handle, int status, int events) {
     uv_poll_start(handle, self.polled_, on_poll);
     events = self.polled_;
   }
-  if (self.tls_) return self.tls_event(events);
-  self.user_->on_ready(events & UV_READABLE, events & UV_WRITABLE);  // may destroy us
+  if (self.yields_) return self.loop_->put_off(self, events);
+  self.happened(events);
+}
+
+void UvTransport::happened(int events) {
+  if (tls_) return tls_event(events);
+  user_->on_ready(events & UV_READABLE, events & UV_WRITABLE);  // may destroy us
+}
+
+void UvTransport::go_on() {
+  int events = std::exchange(put_off, 0) & polled_;  // less may be wanted by now
+  if (events != 0) happened(events);
 }
 
 void UvTransport::watch(bool readable, bool writable) {
@@ -232,7 +244,7 @@ PeerCredentials UvTransport::credentials() const {
 }
 
 void UvTransport::detach() {
-  if (waiting) loop_->forget(*this);
+  if (waiting || put_off != 0) loop_->forget(*this);
   handle_.close();
   loop_ = nullptr;
   user_ = nullptr;

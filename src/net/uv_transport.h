@@ -34,6 +34,7 @@ class UvTransport final : public Transport {
   void start_tls(std::shared_ptr<const TlsContext> context, const TlsStart& start) override;
   TlsStatus tls() const override { return tls_ ? tls_->status() : TlsStatus{}; }
   void watch(bool readable, bool writable) override;
+  void yield_to_others(bool yields) override { yields_ = yields; }
   int connect_error() override;
   const Address& peer() const override { return peer_; }
   Address local() const override;
@@ -44,11 +45,14 @@ class UvTransport final : public Transport {
   // For UvLoop only.
   void tell();           // delivers a refusal, or what TLS holds
   bool try_connect();    // false: try again later
+  void go_on();          // with what was put off
   bool waiting = false;  // the loop has us in a list of its own
+  std::uint8_t put_off = 0;  // events that the loop tells when others are served
   void loop_gone();
 
  private:
   static void on_poll(uv_poll_t* handle, int status, int events);
+  void happened(int events);
   void open_handle();
   void refuse(int error);
   void tell_soon();
@@ -60,6 +64,7 @@ class UvTransport final : public Transport {
 
   std::uint8_t mask_ = 0;    // UV_READABLE | UV_WRITABLE as asked for
   std::uint8_t polled_ = 0;  // as libuv polls for
+  bool yields_ = false;
   int fd_;
   int error_ = 0;  // once set, the socket is of no use
   TransportUser* user_ = nullptr;

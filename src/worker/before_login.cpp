@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "howdah/base/text.h"
+#include "howdah/wire/error.h"
 #include "howdah/wire/proxy.h"
 #include "worker/worker_impl.h"
 
@@ -15,6 +16,7 @@ namespace howdah::worker {
 
 using base::cat;
 using base::Level;
+namespace sqlstate = wire::sqlstate;
 
 // --- PROXY protocol
 // -----------------------------------------------------------------------------------
@@ -54,7 +56,7 @@ std::size_t WorkerImpl::take_proxy_header(Client& client, std::string_view bytes
   return read.consumed;
 }
 
-// --- max_login_conn
+// --- max_login_conn, max_user_client_connections
 // -----------------------------------------------------------------------------------
 
 void WorkerImpl::enter_gate(Client& client) {
@@ -77,6 +79,16 @@ void WorkerImpl::on(LoginTurn& message) {
   if (found == clients_.end() || found->second->dead || !found->second->at_gate) return;
   look_up(*found->second);
   if (!found->second->dead) resume_client(*found->second);
+}
+
+bool WorkerImpl::take_user_place(Client& client, bool exempt) {
+  auto limit = config_->max_user_client_connections(client.user());
+  client.user_place = {};
+  client.user_place = shared_.clients.user(client.user(), static_cast<std::size_t>(limit), exempt);
+  if (client.user_place) return true;
+  fail_client(client, sqlstate::kTooManyConnections,
+              "client connections exceeded (max_user_client_connections)");
+  return false;
 }
 
 // --- auth_failure_delay

@@ -39,6 +39,7 @@ void WorkerImpl::accept(NewClient& message) {
   Client& client = *made;
   client.transport = reactor_.adopt(message.fd, message.peer);
   client.transport->attach(reactor_, client);
+  client.transport->yield_to_others(true);
   client.name = nobody_;
   client.proxy_header = from_proxy(message.peer);
   if (message.peer.family != net::Address::Family::Unix) {
@@ -209,16 +210,6 @@ base::Result<session::LoginPlan> WorkerImpl::plan(const Client& client,
   return session::plan_login(*config_, client.session.startup(), *shared_.names, peer, found);
 }
 
-bool WorkerImpl::take_user_place(Client& client, bool exempt) {
-  auto limit = config_->max_user_client_connections(client.user());
-  client.user_place = {};
-  client.user_place = shared_.clients.user(client.user(), static_cast<std::size_t>(limit), exempt);
-  if (client.user_place) return true;
-  fail_client(client, sqlstate::kTooManyConnections,
-              "client connections exceeded (max_user_client_connections)");
-  return false;
-}
-
 void WorkerImpl::look_up(Client& client) {
   const auto& settings = config_->settings;
   const wire::Startup& startup = client.session.startup();
@@ -323,6 +314,7 @@ void WorkerImpl::begin_welcome(Client& client) {
     give_key(client);
     admin::append_welcome(client.session.out(), shared_.version, client.key);
     client.session.welcome_console();
+    client.transport->yield_to_others(false);
     flush_client(client);
     return;
   }
@@ -396,6 +388,7 @@ void WorkerImpl::finish_welcome(Client& client, const Welcome& welcome) {
   } else {
     client.session.welcome(welcome, client.key, *shared_.names);
   }
+  client.transport->yield_to_others(false);
   ++client.pool->counters.client_logins;
   client.session.parameters().join(client.pool->usual_parameters);
   auto share = [](auto& mine, auto& usual) {

@@ -133,6 +133,7 @@ void WorkerImpl::on(Quit&) {
   for (auto& [number, job] : cancels_) {
     if (!job->dead) end_cancel(*job);
   }
+  for (Message& message : std::exchange(logins_, {})) handle(message);  // nobody is let in any more
   lookups_.clear();  // their servers are closed
   actions_.clear();  // nobody is left to wait; unused permits go back by themselves
   gives_.clear();

@@ -30,6 +30,9 @@
 namespace howdah::worker {
 
 class WorkerImpl;
+
+// True for what is part of a login: it yields to queries (yielding.cpp).
+bool can_wait(const Message& message);
 class Client;
 class Lookup;
 struct PoolView;

@@ -1,4 +1,6 @@
 // A worker's turns, messages, timers and pools; see worker_impl.h.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -53,6 +55,9 @@ WorkerImpl::WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
 }
 
 WorkerImpl::~WorkerImpl() {
+  for (Message& message : logins_) {
+    if (auto* client = std::get_if<NewClient>(&message)) ::close(client->fd);
+  }
   for (auto& [number, client] : clients_) {
     if (client->pool && client->in_list != ClientList::Count) {
       client->pool->list(client->in_list).remove(*client);
@@ -98,9 +103,14 @@ void WorkerImpl::on_wake() {
   messages.swap(messages_);
   mailbox_.drain(messages);
   for (Message& message : messages) {
+    if (!quitting_ && can_wait(message)) {
+      logins_.push_back(std::move(message));
+      continue;
+    }
     handle(message);
     if (!actions_.empty() || !gives_.empty()) end_turn();
   }
+  put_off_logins();
   messages.clear();
   messages.swap(messages_);  // keeps the capacity
 }

@@ -11,7 +11,7 @@
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
 //   replication.cpp  clients with a server of their own     peers.cpp  cancels for other poolers
 //   state.cpp    session state, pins     loss.cpp      clients whose server is lost
-//   hashing.cpp  what a login waits for
+//   hashing.cpp  what a login waits for      yielding.cpp  logins that wait for queries
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
@@ -19,6 +19,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -100,9 +101,14 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(ForgetWelcome& message);
   void on(UserAnswered& message);
   void on(LoginTurn& message);
+  void on(Hashed& message);
   void on(StartCheck& message);
   void on(HostEjected& message);
   void on(Quit& message);
+
+  // --- yielding.cpp
+  void put_off_logins();
+  void go_on_with_logins();
 
   // --- clients.cpp
   void accept(NewClient& message);
@@ -308,6 +314,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::vector<std::uint64_t> dead_clients_, dead_cancels_, dead_lookups_;
   std::vector<pool::SlotId> dead_servers_;
   std::vector<Message> messages_;
+  std::deque<Message> logins_;  // messages that yield to queries
+  bool logins_put_off_ = false;
   int turn_depth_ = 0;
   bool quitting_ = false;
   std::function<void()> quit_done_;

@@ -109,6 +109,11 @@ void SimReactor::defer(std::function<void()> task) {
   tasks_.push_back({TimePoint{}, std::move(task)});
 }
 
+bool SimReactor::time_left() {
+  used("time_left");
+  return world_.random.chance(70);
+}
+
 // --- SimTransport -----------------------------------------------------------------------------------
 
 SimTransport::SimTransport(SimWorld& world, std::shared_ptr<Wire> wire)

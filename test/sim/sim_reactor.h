@@ -114,6 +114,7 @@ class SimTransport final : public net::Transport {
   void start_tls(std::shared_ptr<const net::TlsContext>, const net::TlsStart&) override;
   net::TlsStatus tls() const override { return {}; }
   void watch(bool readable, bool writable) override;
+  void yield_to_others(bool) override {}  // whose turn it is is chance here anyway
   int connect_error() override;
   const net::Address& peer() const override { return wire_->address; }
   net::Address local() const override;
@@ -152,6 +153,7 @@ class SimReactor final : public net::Reactor, public net::Waker {
   void set_dns_ttl(Duration, Duration) override {}
   void work(std::function<void()> job, std::function<void()> done) override;
   void defer(std::function<void()> task) override;
+  bool time_left() override;
   // The loop has ended: nothing is called any more.
   void stop() { stopped_ = true; }
   bool stopped() const { return stopped_; }

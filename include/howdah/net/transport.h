@@ -74,6 +74,9 @@ class Transport {
   virtual TlsStatus tls() const = 0;
   // What on_ready is called for. A change costs an epoll change, so leave reading armed.
   virtual void watch(bool readable, bool writable) = 0;
+  // A connection that can wait (somebody who logs in): what happens on it, a TLS handshake included,
+  // is told after what happens on all others, as far as Reactor::time_left() goes.
+  virtual void yield_to_others(bool yields) = 0;
   // 0, or the errno of the asynchronous connect, to be asked at the first writable.
   virtual int connect_error() = 0;
   virtual const Address& peer() const = 0;
@@ -136,10 +139,14 @@ class Reactor {
   // claim until resolve() of the name leads back. Callback as with resolve(), never before return.
   virtual void reverse(const Address& address, std::function<void(ReverseResolved)> done) = 0;
   virtual void set_dns_ttl(base::Duration ttl, base::Duration negative_ttl) = 0;
-  // Runs `job` on a helper thread, then `done` here. For work that would stall the loop (PBKDF2).
+  // Runs `job` on a helper thread, then `done` here. For work that would stall the loop (PBKDF2);
+  // helper threads have a lower priority than loops.
   virtual void work(std::function<void()> job, std::function<void()> done) = 0;
   // Runs `task` on this thread after the present callback has returned.
   virtual void defer(std::function<void()> task) = 0;
+  // Whether this iteration may take up another piece of what can wait; all such work together gets
+  // about a millisecond. To be asked in a deferred task, between two pieces; the rest is deferred.
+  virtual bool time_left() = 0;
 };
 
 }  // namespace howdah::net

@@ -94,6 +94,9 @@ struct UserAnswered {  // the auth_query, for a client that waits in its login
 struct LoginTurn {  // max_login_conn: this client may log in now
   std::uint64_t client;
 };
+struct Hashed {  // another login had the same password stretched that this one waits for
+  std::uint64_t client;
+};
 struct NewConfig {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const auth::Access> access;  // null: auth_type needs no rules
@@ -133,7 +136,7 @@ struct Quit {};
 using Message = std::variant<NewClient, OpenServer, FetchServer, AdoptServer, CloseServer, FailClient,
                              ForgetPool, CancelQuery, PeerCancel, CancelDone, NewConfig, NewGate, Perform,
                              Gather, ConsoleAnswer, KillClients, ForgetWelcome, UserAnswered,
-                             LoginTurn, StartCheck, HostEjected, Quit>;
+                             LoginTurn, Hashed, StartCheck, HostEjected, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

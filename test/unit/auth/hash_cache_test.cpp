@@ -86,3 +86,20 @@ TEST_CASE("threads share one cache and each finds only right values") {
   for (auto& thread : threads) thread.join();
   CHECK(wrong == std::vector<int>(4, 0));
 }
+
+TEST_CASE("who comes with a job that is under way is told by the one who runs it, once") {
+  HashCache cache(8);
+  CHECK(cache.begin(job("a"), {0, 1}));
+  CHECK_FALSE(cache.begin(job("a"), {1, 2}));
+  CHECK_FALSE(cache.begin(job("a"), {0, 3}));
+  CHECK(cache.begin(job("b"), {0, 4}));
+  cache.store(job("a"), key(9));  // a server's login had the same one to stretch: they wait on
+  auto told = cache.finish(job("a"), key(1));
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].worker == 1);
+  CHECK(told[0].client == 2);
+  CHECK(told[1].client == 3);
+  CHECK(cache.find(job("a")) == key(1));
+  CHECK(cache.finish(job("b"), key(2)).empty());
+  CHECK(cache.begin(job("a"), {0, 5}));  // it is over: the next one would run it
+}

@@ -1,6 +1,8 @@
 // The loop: time, timer, deferred tasks, helper threads, names, signals, and its end.
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -277,4 +279,35 @@ TEST_CASE("a reactor may end with work, names, tasks, timers and signals under w
   }
   CHECK_FALSE(called);
   CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("helper threads give way to loops") {
+  Loop loop;
+  int here = ::getpriority(PRIO_PROCESS, 0), there = -100;
+  loop.reactor->work(
+      [&] { there = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid))); },
+      [&] { loop.stop(); });
+  loop.run();
+  CHECK(there == std::min(here + 10, 19));
+  CHECK(::getpriority(PRIO_PROCESS, 0) == here);
+}
+
+TEST_CASE("time for what can wait is about a millisecond an iteration, and never none") {
+  Loop loop;
+  int pieces = 0, rounds = 0;
+  std::function<void()> slice = [&] {
+    int taken = 0;
+    while (loop.reactor->time_left()) {
+      ++taken;
+      for (TimePoint until = monotonic_now() + microseconds(600); monotonic_now() < until;) {
+      }
+    }
+    CHECK(taken <= 2);
+    pieces += taken;
+    if (++rounds == 20) return loop.stop();
+    loop.reactor->defer(slice);
+  };
+  loop.reactor->defer(slice);
+  loop.run();
+  CHECK(pieces >= 9);  // a slice of each iteration; two deferred rounds may share one
 }

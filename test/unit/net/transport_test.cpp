@@ -318,3 +318,59 @@ TEST_CASE("a reset is told, shows as Failed, and silence after it needs only wat
   CHECK(told == 2);
   CHECK(client->send(std::vector<std::string_view>{"a", "b"}).kind == IoResult::Kind::Failed);
 }
+
+TEST_CASE("who yields is served after the others, and a slice at a time") {
+  Loop loop;
+  auto listener = loopback();
+  constexpr std::size_t kPatient = 12;
+  std::vector<std::unique_ptr<User>> users;
+  std::vector<std::unique_ptr<Pair>> pairs;
+  std::size_t served = 0, before = 0, most = 0;
+  for (std::size_t i = 0; i <= kPatient; ++i) {
+    users.push_back(std::make_unique<User>());
+    users.push_back(std::make_unique<User>());
+    User& user = *users.back();
+    pairs.push_back(std::make_unique<Pair>(loop, *listener, *users[2 * i], user));
+    if (i < kPatient) {
+      pairs.back()->server->yield_to_others(true);
+      user.ready = [&, i](bool, bool) {
+        CHECK(recv_text(*pairs[i]->server) == "x");
+        ++served;
+        auto until = howdah::base::monotonic_now() + std::chrono::microseconds(600);
+        while (howdah::base::monotonic_now() < until) {
+        }
+        if (served == kPatient) loop.stop();
+      };
+    } else {  // it never reads: it is told in each iteration
+      user.ready = [&](bool, bool) {
+        most = std::max(most, served - before);
+        before = served;
+      };
+    }
+  }
+  for (auto& pair : pairs) CHECK(send_text(*pair->client, "x") == 1);
+  loop.run();
+  CHECK(served == kPatient);
+  CHECK(most >= 1);
+  CHECK(most <= 2);
+}
+
+TEST_CASE("a connection that yields may go while it waits for its turn") {
+  Loop loop;
+  auto listener = loopback();
+  User patient, other, client_a, client_b;
+  Pair a(loop, *listener, client_a, patient), b(loop, *listener, client_b, other);
+  a.server->yield_to_others(true);
+  bool told = false;
+  patient.ready = [&](bool, bool) { told = true; };
+  other.ready = [&](bool readable, bool) {
+    if (!readable) return;
+    recv_text(*b.server);
+    a.server.reset();  // put off in this very iteration
+    loop.reactor->defer([&] { loop.reactor->defer([&] { loop.stop(); }); });
+  };
+  CHECK(send_text(*a.client, "x") == 1);
+  CHECK(send_text(*b.client, "x") == 1);
+  loop.run();
+  CHECK_FALSE(told);
+}

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 bool is_local(const std::string& host) { return host.starts_with('/') || host.starts_with('@'); }
-constexpr base::Duration kLeastInterval = 100ms;
+constexpr base::Duration kLeastInterval = 100ms, kLeastFreshness = 1ms;
 }  // namespace
 
 Router::Router(net::Reactor& reactor, pool::Ledger& ledger, worker::Shared& shared,
@@ -32,7 +32,8 @@ void Router::configure(std::shared_ptr<const config::Config> config) {
              .timeout = std::max(settings.health_check_timeout, kLeastInterval),
              .slow_start = settings.slow_start,
              .fall = settings.health_check_fall,
-             .rise = settings.health_check_rise};
+             .rise = settings.health_check_rise,
+             .freshness = std::max(settings.freshness_interval, kLeastFreshness)};
   std::map<std::string, std::shared_ptr<const config::Database>> routed;
   for (const auto& [name, entry] : config_->databases)
     if (entry->routed()) routed.emplace(name, entry);
@@ -210,6 +211,7 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
       probed = probed && view.hosts[id].health != route::Health::Unknown;
       ids.push_back(id);
       places.push_back(i);
+      entry.places[i].signs = view.hosts[id].signs;
     }
   }
   probed = probed && !ids.empty();
@@ -226,7 +228,8 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
   }
   pool::HostSet hosts;
   for (const Place& place : entry.places)
-    hosts.push_back({{place.endpoint.host, place.endpoint.port}, place.endpoint.address, 0});
+    hosts.push_back({{place.endpoint.host, place.endpoint.port}, place.endpoint.address, 0,
+                     false, place.signs});
   for (std::size_t i = 0; i < places.size(); ++i) hosts[places[i]].weight = fit.weights[i];
   if (entry.ever_told && hosts == entry.told) return;
   entry.ever_told = true;
@@ -260,6 +263,21 @@ void Router::told_role(const config::Host& host, const std::string& address, boo
   if (auto* monitor = told_of_faults_.load(std::memory_order_acquire))
     monitor->told_role({host.name, host.port, address},
                        standby ? route::Role::Standby : route::Role::Primary);
+}
+
+void Router::told_identity(const config::Host& host, const std::string& address,
+                           route::Identity which) {
+  if (auto* monitor = told_of_faults_.load(std::memory_order_acquire))
+    monitor->told_identity({host.name, host.port, address}, which);
+}
+
+void Router::want_fresh(const pool::HostSet& hosts) {
+  base::TimePoint now = base::monotonic_now();
+  bool news = false;
+  for (const pool::HostPlace& place : hosts)
+    if (place.signs && place.signs->want(now)) news = true;
+  auto* monitor = told_of_faults_.load(std::memory_order_acquire);
+  if (news && monitor) monitor->want_fresh();
 }
 
 }  // namespace howdah::app

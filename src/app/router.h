@@ -4,7 +4,7 @@
 //   Config --names, DNS--> Endpoints --> Monitor --views--> fit() per entry --weights--> Ledger
 //
 // A host of an entry keeps its number for good; an address that vanishes from DNS keeps it with
-// weight 0, so its servers are closed when idle. Thread: the supervisor's; only fault() is for any.
+// weight 0, so its servers are closed when idle. Thread: the supervisor's, but where it says any.
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,8 @@ class Router {
   // Any thread.
   void fault(const config::Host& host, const std::string& address);
   void told_role(const config::Host& host, const std::string& address, bool standby);
+  void told_identity(const config::Host& host, const std::string& address, route::Identity which);
+  void want_fresh(const pool::HostSet& hosts);
   // The monitor's newest; null without routed entries.
   std::shared_ptr<const route::FleetView> view() const;
   // Why an entry has no host now; empty: it has.
@@ -44,6 +46,7 @@ class Router {
   struct Place {
     route::Endpoint endpoint;
     bool current = true;  // the name still leads there
+    std::shared_ptr<route::HostSigns> signs{};
   };
   struct Entry {
     std::shared_ptr<const config::Database> entry;

@@ -151,6 +151,11 @@ int Supervisor::run() {
   shared_.host_role = [this](const config::Host& host, const std::string& address, bool standby) {
     router_.told_role(host, address, standby);
   };
+  shared_.host_identity = [this](const config::Host& host, const std::string& address,
+                                 route::Identity which) {
+    router_.told_identity(host, address, which);
+  };
+  shared_.want_fresh = [this](const pool::HostSet& hosts) { router_.want_fresh(hosts); };
   router_.configure(config_);
   running_ = count;
   for (Thread& one : threads_) {

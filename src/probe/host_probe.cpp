@@ -34,9 +34,8 @@ constexpr const char* kQuestion =
     "(SELECT system_identifier FROM pg_catalog.pg_control_system()), "
     "pg_catalog.current_setting('default_transaction_read_only'), "
     "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), "
-    "pg_catalog.concat_ws('/', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), "
-    "pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())) "
-    "FROM (SELECT pg_catalog.pg_is_in_recovery() AS r) AS role";
+    HOWDAH_IDENTITY
+    " FROM (SELECT pg_catalog.pg_is_in_recovery() AS r) AS role";
 constexpr const char* kPlainQuestion =
     "SELECT pg_catalog.pg_is_in_recovery(), NULL, NULL, NULL, NULL, "
     "pg_catalog.current_setting('default_transaction_read_only'), NULL, NULL";

@@ -16,6 +16,7 @@
 #include "howdah/base/mutex.h"
 #include "howdah/base/text.h"
 #include "probe/host_probe.h"
+#include "probe/pace.h"
 #include "probe/state_file.h"
 
 namespace howdah::probe {
@@ -24,6 +25,10 @@ using base::cat;
 using base::Lock;
 using route::FleetView;
 using route::HostId;
+
+namespace {
+constexpr Duration kPublishEvery = std::chrono::milliseconds(50);
+}
 
 class Monitor::Loop {
  public:
@@ -78,6 +83,15 @@ class Monitor::Loop {
     }
     wake();
   }
+  void told_identity(const route::Endpoint& endpoint, route::Identity identity) {
+    {
+      Lock lock(mutex_);
+      if (identities_.size() > 1000) return;
+      identities_.emplace_back(endpoint, identity);
+    }
+    wake();
+  }
+  void want_fresh() { wake(); }
   void hold(bool held) {
     {
       Lock lock(mutex_);
@@ -95,6 +109,9 @@ class Monitor::Loop {
   struct Watched {
     HostProbe probe;
     bool wanted = true;
+    bool renew = false;  // the address may lead elsewhere now: by a new connection next time
+    bool hurry = false;  // and that at once
+    Pace pace{};
   };
 
   void wake() {
@@ -106,12 +123,14 @@ class Monitor::Loop {
     std::unique_ptr<Targets> targets;
     std::vector<route::Endpoint> faults;
     std::vector<std::pair<route::Endpoint, route::Role>> roles;
+    std::vector<std::pair<route::Endpoint, route::Identity>> identities;
     {
       Lock lock(mutex_);
       if (stop_) return false;
       targets = std::move(new_targets_);
       faults.swap(faults_);
       roles.swap(roles_);
+      identities.swap(identities_);
       work_held_ = held_;
     }
     if (targets) adopt(*targets);
@@ -122,6 +141,15 @@ class Monitor::Loop {
       for (auto& [id, watched] : watched_)
         if (watched.wanted && fleet_.endpoint(id) == endpoint)
           note(id, fleet_.told_role(id, role, now), now);
+    for (const auto& [endpoint, identity] : identities)
+      for (auto& [id, watched] : watched_)
+        if (watched.wanted && fleet_.endpoint(id) == endpoint) {
+          bool before = fleet_.signs(id).read().balanced;
+          if (fleet_.told_identity(id, identity, now)) watched.renew = true;
+          bool after = fleet_.signs(id).read().balanced;
+          watched.hurry = watched.renew && !after;
+          note(id, after != before, now);
+        }
     return true;
   }
 
@@ -135,7 +163,10 @@ class Monitor::Loop {
       if (!made) at->second.probe.set_login(target.login);
     }
     for (auto& [id, watched] : watched_)
-      if (!watched.wanted) watched.probe.close();
+      if (!watched.wanted) {
+        watched.probe.close();
+        fleet_.forget(id);
+      }
     dirty_ = true;
   }
 
@@ -150,6 +181,7 @@ class Monitor::Loop {
     if (host.timeline != 0) line += cat(", timeline ", host.timeline);
     if (host.cause != route::Cause::None) line += cat(": ", name(host.cause));
     if (!host.detail.empty()) line += cat(" (", host.detail, ")");
+    if (host.balanced) line += "; its address leads to several servers";
     if (host.stale_primary)
       line += "; it accepts writes but must get none: old timeline or split brain";
     if (std::exchange(said_[id], line) == line) return;
@@ -160,7 +192,10 @@ class Monitor::Loop {
 
   void take(HostId id, Outcome outcome, TimePoint now) {
     if (outcome.index() == 0) return;
+    Watched& watched = watched_.at(id);
     if (auto* sample = std::get_if<route::Sample>(&outcome)) {
+      bool asked_fast = watched.pace.asked;
+      TimePoint fresh_before = fleet_.signs(id).read().replayed_as_of;
       if (sample->doubt == route::Cause::TooManyConnections) {
         // Alive, and what it was: only its position is not known.
         route::Sample last = fleet_.host(id).last();
@@ -172,14 +207,22 @@ class Monitor::Loop {
         *sample = std::move(last);
       }
       note(id, fleet_.good(id, *sample), now);
+      route::Signs signs = fleet_.signs(id).read();
+      if (asked_fast)
+        watched.pace.answered(signs.replayed_as_of > fresh_before, sample->sent, fleet_.policy());
+      if (signs.leads) ask_followers(id, now);
     } else {
+      watched.pace = {};
       const Failure& failure = std::get<Failure>(outcome);
       note(id, fleet_.bad(id, failure.cause, failure.text, now), now);
     }
   }
 
   void publish(TimePoint now) {
-    if (!std::exchange(dirty_, false)) return;
+    // Positions alone are no hurry, when they are sampled often.
+    if (!dirty_ || (!urgent_ && now < published_ + kPublishEvery)) return;
+    dirty_ = false;
+    published_ = now;
     auto made = fleet_.view(now);
     {
       Lock lock(mutex_);
@@ -192,19 +235,61 @@ class Monitor::Loop {
     if (std::exchange(urgent_, false)) changed_();
   }
 
+  void begin(HostId id, Watched& watched, TimePoint now) {
+    watched.hurry = false;
+    if (std::exchange(watched.renew, false)) watched.probe.close();
+    take(id, watched.probe.begin(now, fleet_.patience(id)), now);
+  }
+
+  // Somebody waits for fresh replicas: their primary is sampled, and after its answer those of them
+  // whose turn it is; a replica can only confirm a position that was sampled before.
+  // Gives when to look again.
+  TimePoint sample_often(TimePoint now) {
+    TimePoint next = base::kNever;
+    for (auto& [id, watched] : watched_) {
+      if (!watched.wanted || fleet_.host(id).last().role != route::Role::Standby) continue;
+      if (!fleet_.signs(id).wanted(now)) {
+        watched.pace = {};
+        continue;
+      }
+      HostId primary = fleet_.primary_of(id);
+      auto leader = primary == route::kNoHost ? watched_.end() : watched_.find(primary);
+      if (leader == watched_.end() || !leader->second.wanted) continue;
+      if (watched.pace.asked) {  // goes on with an answer, its own or the primary's
+        if (now > watched.pace.since + 2 * fleet_.policy().timeout) watched.pace.asked = false;
+        continue;
+      }
+      if (now < watched.pace.due) {
+        next = std::min(next, watched.pace.due);
+        continue;
+      }
+      watched.pace.asked = true;
+      watched.pace.since = now;
+      if (!leader->second.probe.busy()) begin(primary, leader->second, now);
+    }
+    return next;
+  }
+
+  void ask_followers(HostId primary, TimePoint now) {
+    for (auto& [id, watched] : watched_)
+      if (watched.wanted && watched.pace.asked && !watched.probe.busy() &&
+          fleet_.primary_of(id) == primary)
+        begin(id, watched, now);
+  }
+
   void run() {
     std::vector<pollfd> polled;
     std::vector<HostId> ids;
     for (;;) {
       TimePoint now = base::monotonic_now();
       if (!take_messages(now)) return;
-      TimePoint next = base::kNever;
+      TimePoint next = sample_often(now);
       polled.assign(1, pollfd{wake_, POLLIN, 0});
       ids.assign(1, route::kNoHost);
       for (auto& [id, watched] : watched_) {
         if (!watched.wanted) continue;
-        if (!watched.probe.busy() && now >= fleet_.due(id, work_held_))
-          take(id, watched.probe.begin(now, fleet_.patience(id)), now);
+        if (!watched.probe.busy() && (now >= fleet_.due(id, work_held_) || watched.hurry))
+          begin(id, watched, now);
         next = std::min(
             next, watched.probe.busy() ? watched.probe.deadline() : fleet_.due(id, work_held_));
         if (watched.probe.fd() < 0) continue;
@@ -212,6 +297,7 @@ class Monitor::Loop {
         ids.push_back(id);
       }
       publish(now);
+      if (dirty_) next = std::min(next, published_ + kPublishEvery);
       int wait = -1;
       if (next != base::kNever) {
         auto left = std::chrono::ceil<std::chrono::milliseconds>(next - base::monotonic_now());
@@ -245,12 +331,14 @@ class Monitor::Loop {
   route::Fleet fleet_{route::HealthPolicy{}};
   std::map<HostId, Watched> watched_;
   std::map<HostId, std::string> said_;
+  TimePoint published_{};
   bool dirty_ = false, urgent_ = false, work_held_ = false;
   int wake_ = -1;
   mutable base::Mutex mutex_;
   std::unique_ptr<Targets> new_targets_ GUARDED_BY(mutex_);
   std::vector<route::Endpoint> faults_ GUARDED_BY(mutex_);
   std::vector<std::pair<route::Endpoint, route::Role>> roles_ GUARDED_BY(mutex_);
+  std::vector<std::pair<route::Endpoint, route::Identity>> identities_ GUARDED_BY(mutex_);
   std::shared_ptr<const FleetView> view_ GUARDED_BY(mutex_);
   bool held_ GUARDED_BY(mutex_) = false, stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
@@ -264,6 +352,10 @@ void Monitor::fault(const route::Endpoint& endpoint) { loop_->fault(endpoint); }
 void Monitor::told_role(const route::Endpoint& endpoint, route::Role role) {
   loop_->told_role(endpoint, role);
 }
+void Monitor::told_identity(const route::Endpoint& endpoint, route::Identity identity) {
+  loop_->told_identity(endpoint, identity);
+}
+void Monitor::want_fresh() { loop_->want_fresh(); }
 void Monitor::hold(bool held) { loop_->hold(held); }
 std::shared_ptr<const FleetView> Monitor::view() const { return loop_->view(); }
 

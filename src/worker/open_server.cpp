@@ -36,6 +36,7 @@ void WorkerImpl::open_server(pool::Open open) {
     const pool::HostPlace& place = (*info.hosts)[open.host];
     server.host = place.host;
     server.address = place.address;
+    server.signs = place.signs;
     server.routed = true;
   } else {
     server.host = hosts[open.host % hosts.size()];

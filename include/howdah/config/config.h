@@ -167,7 +167,7 @@ struct Settings {
   int peer_id = 0;
   // Ours.
   bool cancel_on_disconnect = true;
-  Duration health_check_interval{}, health_check_timeout{}, slow_start{};
+  Duration health_check_interval{}, health_check_timeout{}, slow_start{}, freshness_interval{};
   int health_check_fall = 3, health_check_rise = 2;
   std::string monitor_user, monitor_password, monitor_dbname, state_file;
   int max_pinned_servers = -1;  // a pool; -1 = all but one

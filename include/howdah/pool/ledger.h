@@ -31,6 +31,10 @@
 #include "howdah/base/time.h"
 #include "howdah/config/config.h"
 
+namespace howdah::route {
+class HostSigns;
+}
+
 namespace howdah::pool {
 
 using base::Duration;
@@ -167,6 +171,7 @@ struct HostPlace {
   std::string address;  // numeric; empty: a unix socket
   unsigned weight = 0;  // its share of the work, 100 = whole; 0: it gets none, and loses its servers
   bool primary = false;  // query_routing: for writes; all others with a weight are for reads
+  std::shared_ptr<route::HostSigns> signs{};  // what the monitor says of it; not the ledger's matter
   bool operator==(const HostPlace&) const = default;
 };
 using HostSet = std::vector<HostPlace>;

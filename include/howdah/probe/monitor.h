@@ -46,6 +46,10 @@ class Monitor {
   void fault(const route::Endpoint& endpoint);
   // A pooled connection's server said what it is.
   void told_role(const route::Endpoint& endpoint, route::Role role);
+  // A pooled connection to it led to this server.
+  void told_identity(const route::Endpoint& endpoint, route::Identity identity);
+  // Hosts whose signs say so (HostSigns::want) are to be sampled often.
+  void want_fresh();
   // Work waits for a host to be found fit: all are probed more often.
   void hold(bool held);
   // The newest view; never null. `version` grows with each.

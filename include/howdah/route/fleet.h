@@ -22,6 +22,7 @@
 
 #include "howdah/config/config.h"
 #include "howdah/route/host.h"
+#include "howdah/route/host_signs.h"
 
 namespace howdah::route {
 
@@ -52,6 +53,8 @@ struct HostView {
   TimePoint since{}, ramp_from = base::kNever;
   TimePoint told_at{};  // the role is what a pooled connection said then; zero: the monitor knows it
   std::uint64_t checks = 0, ejections = 0;
+  bool balanced = false;              // the address leads to several servers
+  std::shared_ptr<HostSigns> signs;   // the host's, for as long as it has its HostId
 };
 
 struct SystemView {
@@ -82,9 +85,13 @@ class Fleet {
   const HealthPolicy& policy() const { return policy_; }
 
   HostId add(const Endpoint& endpoint);  // finds or makes
+  // It is watched no more: what was known of it is void.
+  void forget(HostId id);
   std::size_t size() const { return hosts_.size(); }
   const HostMachine& host(HostId id) const { return hosts_[id].machine; }
   const Endpoint& endpoint(HostId id) const { return hosts_[id].endpoint; }
+  HostSigns& signs(HostId id) const { return *hosts_[id].signs; }
+  HostId primary_of(HostId id) const;  // of its system; kNoHost: none, or several
 
   // True: worth a new view at once (else only positions have moved).
   bool good(HostId id, const Sample& sample);
@@ -93,6 +100,9 @@ class Fleet {
   bool told_role(HostId id, Role role, TimePoint now) {
     return hosts_[id].machine.told_role(role, now);
   }
+  // A new connection to this address turned out to lead to this server. True: another one than the
+  // last that was asked, so it should be asked anew, by a new connection.
+  bool told_identity(HostId id, Identity identity, TimePoint now);
   TimePoint due(HostId id, bool held) const { return hosts_[id].machine.due(policy_, held); }
   Duration patience(HostId id) const { return hosts_[id].machine.patience(policy_); }
 
@@ -107,6 +117,10 @@ class Fleet {
   struct Host {
     Endpoint endpoint;
     HostMachine machine;
+    std::shared_ptr<HostSigns> signs = std::make_shared<HostSigns>();
+    // Servers that new connections led to, the latest last; more than these are not kept.
+    std::vector<Identity> met;
+    TimePoint balanced_until{};
   };
   struct Point {
     TimePoint at{};
@@ -114,10 +128,16 @@ class Fleet {
   };
   struct Ring {  // of one primary's timeline
     std::uint32_t timeline = 0;
+    Identity identity = 0;
     std::deque<Point> points;
   };
   void note_primary(const Sample& sample);
   Lag lag_of(const Sample& standby, TimePoint now) const;
+  // After whatever may have changed them, and before anybody else hears of it.
+  void write_signs(TimePoint now);
+  std::map<std::uint64_t, SystemView> systems() const;
+  bool stale(const Host& host, const std::map<std::uint64_t, SystemView>& systems) const;
+  bool meet(Host& host, Identity identity, TimePoint now);
   HealthPolicy policy_;
   std::vector<Host> hosts_;
   std::map<std::uint64_t, std::uint32_t> timelines_;

@@ -73,6 +73,7 @@ struct HealthPolicy {
   Duration interval = std::chrono::seconds(1), timeout = std::chrono::seconds(1);
   Duration slow_start = std::chrono::seconds(10);
   int fall = 3, rise = 2;
+  Duration freshness = std::chrono::milliseconds(10);  // while somebody waits for fresh replicas
 };
 
 class HostMachine {

@@ -21,6 +21,7 @@
 #include "howdah/net/mailbox.h"
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
+#include "howdah/route/host_signs.h"
 #include "howdah/session/parameters.h"
 #include "howdah/session/statements.h"
 #include "howdah/worker/check_gate.h"
@@ -150,6 +151,12 @@ struct Shared {
   // What a watched host's server said of itself at a login (in_hot_standby).
   std::function<void(const config::Host& host, const std::string& address, bool standby)>
       host_role{};
+  // These hosts, and their primary, should be sampled often for a moment: a client that wrote wants
+  // to read. Any thread, cheap, and meant to be called each time; null: nothing is watched.
+  std::function<void(const pool::HostSet& hosts)> want_fresh{};
+  // A new connection to a watched host's address led to this server. Any thread.
+  std::function<void(const config::Host& host, const std::string& address, route::Identity)>
+      host_identity{};
   std::atomic<std::uint64_t> next_id{1};          // ids of SHOW CLIENTS and SHOW SERVERS
 };
 

@@ -138,6 +138,7 @@ const Default kDefaults[] = {
     {"auth_pam_service", "pgbouncer"},
     {"auth_query_cache_ttl", "30"},
     {"cancel_on_disconnect", "1"},
+    {"freshness_interval", "0.01"},
     {"health_check_fall", "3"},
     {"health_check_interval", "1"},
     {"health_check_rise", "2"},

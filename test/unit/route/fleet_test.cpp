@@ -31,8 +31,13 @@ struct World {
     fleet.good(id, made);
   }
   void standby(HostId id, std::uint64_t position = 1000, std::uint32_t timeline = 1) {
-    fleet.good(id, sample(Role::Standby, position, timeline));
+    Sample made = sample(Role::Standby, position, timeline);
+    made.identity = std::to_string(id);
+    fleet.good(id, made);
   }
+  Signs signs(HostId id) { return fleet.signs(id).read(); }
+  bool fresh(HostId id) { return signs(id).replayed_as_of != TimePoint{}; }
+  static Identity who(int id) { return identity_of(std::to_string(id)); }
   void dead(HostId id) {
     for (int i = 0; i < 3; ++i) fleet.bad(id, Cause::Refused, "", now);
   }

@@ -1,15 +1,21 @@
 // Looking up users by the auth_query; see worker_impl.h.
 //
-//   client:  LookUp -> ask_user -> UserCache: known ----------------------------> begin_login
+//   client:  LookUp -> ask_user -> UserCache: known, asked since it came -------> begin_login
 //                                             | somebody asks already: wait --+-> begin_login
 //                                             | nobody asks: a Lookup --------+   (UserAnswered)
 //   lookup:  checkout -> Queued | Fetch | Granted -> assign -> [check query] -> [DISCARD ALL]
 //            -> Parse, Bind(user), Execute, Sync -> lookup_done -> end_lookup
 //
 // It is an ordinary server of the pool (auth database, auth_user), within that pool's limits.
-// Nothing of a client that has not proved itself gets near it but the user's name, as a parameter;
+// Each login wants an answer to a question put after it came: a password that was changed works at
+// once, and the old one does not. A SCRAM proof is bound to the salt it was given, so asking once more
+// after a failed one would be too late. Questions are shared, so that is at most two for any number
+// who come at once: the one under way, and the next. An older answer (auth_query_cache_ttl) serves
+// where the question fails or has taken kSlow: a storm or an outage. Nothing of a client that has not proved itself gets near it but the user's name, as a parameter;
 // and what a former client left on it (search_path, temporary tables) is discarded first.
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "howdah/base/text.h"
 #include "howdah/session/login_plan.h"
@@ -26,6 +32,7 @@ namespace sqlstate = wire::sqlstate;
 namespace {
 constexpr std::string_view kRefusal = "bouncer config error";  // why is in the log
 constexpr Duration kLongest = std::chrono::seconds(60);        // without client_login_timeout
+constexpr Duration kSlow = std::chrono::milliseconds(250);     // then an older answer will do
 constexpr std::size_t kMaxUserName = 127;
 }  // namespace
 
@@ -47,14 +54,13 @@ void WorkerImpl::ask_user(Client& client, const session::LoginPlan::Ask& ask) {
                 cat("authentication database \"", ask.database->name, "\" is disabled"));
     return;
   }
-  // The second time round only an answer to a question put since it connected will do.
-  TimePoint not_before = client.asked_again ? client.connected : TimePoint{};
   pool::PoolId pool = shared_.ledger.pool(ask.database, ask.user);
   std::string key = cat(pool, ':', client.user().size(), ':', client.user(), ask.query);
   auto found = shared_.users.find(key, {id_, client.id}, now(),
-                                  config_->settings.auth_query_cache_ttl, not_before);
+                                  config_->settings.auth_query_cache_ttl, client.look_up_at,
+                                  !client.asked_again);
   if (found.known) {
-    user_answered(client, *found.known);
+    user_answered(client, *found.known, true);
     return;
   }
   if (!found.ask) return;
@@ -70,7 +76,8 @@ void WorkerImpl::ask_user(Client& client, const session::LoginPlan::Ask& ask) {
   lookup.deadline.kind = 3;
   lookups_.emplace(number, std::move(made));
   Duration limit = config_->settings.client_login_timeout;
-  arm(lookup.deadline, now() + (limit.count() > 0 ? limit : kLongest));
+  lookup.give_up = now() + (limit.count() > 0 ? limit : kLongest);
+  arm(lookup.deadline, std::min(lookup.give_up, now() + kSlow));
   take_lookup(lookup, shared_.ledger.checkout(pool, {id_, number}, now(), actions_));
 }
 
@@ -90,17 +97,20 @@ void WorkerImpl::on(UserAnswered& message) {
   if (found == clients_.end() || found->second->dead || found->second->closing) return;
   Client& client = *found->second;
   if (client.session.state() != session::ClientSession::State::LookUp) return;
-  user_answered(client, *message.answer);
+  user_answered(client, *message.answer, message.kept);
   if (!client.dead) resume_client(client);
 }
 
-void WorkerImpl::user_answered(Client& client, const UserAnswer& answer) {
-  bool old = answer.asked < client.connected;
-  if (client.asked_again) {
-    if (old && !answer.failed) {  // it had joined a question put before it came
-      ask_again(client);
+void WorkerImpl::user_answered(Client& client, const UserAnswer& answer, bool settled) {
+  bool old = answer.asked < client.look_up_at;
+  if (old && !answer.failed && !settled) {  // it had joined a question put before it came
+    auto plan = this->plan(client, nullptr);
+    if (plan && plan->ask) {
+      ask_user(client, *plan->ask);
       return;
     }
+  }
+  if (client.asked_again) {
     after_login_step(client, client.session.asked_again(answer.user.secret));
   } else if (answer.failed) {
     fail_client(client, sqlstate::kCannotConnectNow, kRefusal);
@@ -239,6 +249,12 @@ void WorkerImpl::lookup_lost(Lookup& lookup) {
 
 void WorkerImpl::lookup_deadline(Lookup& lookup) {
   if (lookup.dead) return;
+  if (!std::exchange(lookup.slow, true) && lookup.give_up > now()) {
+    arm(lookup.deadline, lookup.give_up);
+    tell_waiting(
+        shared_.users.slow(lookup.key, now(), config_->settings.auth_query_cache_ttl));
+    return;
+  }
   if (lookup.ticket) shared_.ledger.cancel(std::exchange(lookup.ticket, 0));
   if (Server* server = std::exchange(lookup.server, nullptr)) {
     server->lookup = nullptr;
@@ -252,8 +268,13 @@ void WorkerImpl::end_lookup(Lookup& lookup, UserAnswer answer) {
   deadlines_.disarm(lookup.deadline);
   dead_lookups_.push_back(lookup.id);
   auto shared = std::make_shared<const UserAnswer>(std::move(answer));
-  for (pool::Waiter who : shared_.users.finish(lookup.key, shared)) {
-    shared_.workers[who.worker]->post(UserAnswered{who.client, shared});
+  tell_waiting(shared_.users.finish(lookup.key, shared, now(),
+                                    config_->settings.auth_query_cache_ttl));
+}
+
+void WorkerImpl::tell_waiting(const std::vector<UserCache::Told>& told) {
+  for (const UserCache::Told& one : told) {
+    shared_.workers[one.worker]->post(UserAnswered{one.client, one.answer, one.kept});
   }
 }
 

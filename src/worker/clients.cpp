@@ -245,6 +245,7 @@ void WorkerImpl::look_up(Client& client) {
   }
   if (!take_user_place(client, exempt)) return;
   if (plan->ask) {
+    client.look_up_at = now();
     ask_user(client, *plan->ask);
   } else {
     begin_login(client, std::move(*plan));

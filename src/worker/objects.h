@@ -131,6 +131,7 @@ class Client final : public net::TransportUser {
   bool torn = false;  // it got a part of a message whose rest will never come: nothing may follow
   ClientList in_list = ClientList::Count;
   TimePoint connected{}, last_activity{}, wait_since{}, refuse_at{};
+  TimePoint look_up_at{};                   // when its login asked who it is
   TimePoint request_at{};                   // first packet of the present or last query
   Duration wait_timeout{}, idle_timeout{};  // effective for this client; 0 = off
   base::Deadline deadline;
@@ -213,7 +214,8 @@ class Lookup {
   pool::TicketId ticket = 0;
   Server* server = nullptr;
   bool retried = false, dead = false;
-  TimePoint asked{};
+  bool slow = false;  // those who know an older answer wait no more
+  TimePoint asked{}, give_up{};
   base::Deadline deadline;
 };
 

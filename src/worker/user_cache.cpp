@@ -28,34 +28,63 @@ void UserCache::Store::expire(TimePoint before) {
   }
 }
 
-UserCache::Found UserCache::find(const std::string& key, pool::Waiter who, TimePoint now,
-                                 Duration ttl, TimePoint not_before) {
-  Lock lock(mutex_);
-  for (Store* store : {&found_, &unknown_}) {
+std::shared_ptr<const UserAnswer> UserCache::kept(const std::string& key, TimePoint now,
+                                                  Duration ttl) const {
+  for (const Store* store : {&found_, &unknown_}) {
     auto kept = store->kept.find(key);
     if (kept == store->kept.end()) continue;
     Duration limit = store == &unknown_ ? std::min(ttl, kUnknownTtl) : ttl;
-    const auto& answer = kept->second.answer;
-    if (answer->asked + limit > now && answer->asked >= not_before) return {answer, false};
+    if (kept->second.answer->asked + limit > now) return kept->second.answer;
   }
+  return nullptr;
+}
+
+UserCache::Found UserCache::find(const std::string& key, pool::Waiter who, TimePoint now,
+                                 Duration ttl, TimePoint not_before, bool or_old) {
+  Lock lock(mutex_);
+  auto answer = kept(key, now, ttl);
+  if (answer && answer->asked >= not_before) return {answer, false};
   auto [asking, first] = asking_.try_emplace(key);
-  asking->second.waiters.push_back(who);
+  if (answer && or_old && asking->second.slow) return {answer, false};
+  asking->second.waiters.push_back({who, or_old});
   return {nullptr, first};
 }
 
-std::vector<pool::Waiter> UserCache::finish(const std::string& key,
-                                            std::shared_ptr<const UserAnswer> answer) {
+std::vector<UserCache::Told> UserCache::finish(const std::string& key,
+                                               std::shared_ptr<const UserAnswer> answer,
+                                               TimePoint now, Duration ttl) {
   Lock lock(mutex_);
   auto asking = asking_.find(key);
   if (asking == asking_.end()) return {};
   bool keep = asking->second.keep && !answer->failed;
-  std::vector<pool::Waiter> waiters = std::move(asking->second.waiters);
+  auto old = answer->failed ? kept(key, now, ttl) : nullptr;
+  std::vector<Told> told;
+  told.reserve(asking->second.waiters.size());
+  for (const Waiting& one : asking->second.waiters) {
+    bool content = old && one.or_old;
+    told.push_back({one, content ? old : answer, content});
+  }
   asking_.erase(asking);
-  if (!keep) return waiters;
+  if (!keep) return told;
   bool unknown = answer->user.secret.kind == auth::StoredSecret::Kind::Missing;
   (unknown ? found_ : unknown_).drop(key);
   (unknown ? unknown_ : found_).keep(key, std::move(answer));
-  return waiters;
+  return told;
+}
+
+std::vector<UserCache::Told> UserCache::slow(const std::string& key, TimePoint now, Duration ttl) {
+  Lock lock(mutex_);
+  auto asking = asking_.find(key);
+  if (asking == asking_.end()) return {};
+  asking->second.slow = true;
+  auto old = kept(key, now, ttl);
+  if (!old) return {};
+  std::vector<Told> told;
+  std::erase_if(asking->second.waiters, [&](const Waiting& one) {
+    if (one.or_old) told.push_back({one, old, true});
+    return one.or_old;
+  });
+  return told;
 }
 
 void UserCache::expire(TimePoint now, Duration ttl) {

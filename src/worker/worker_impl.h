@@ -143,7 +143,8 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   // --- auth_query.cpp
   void ask_user(Client& client, const session::LoginPlan::Ask& ask);
   void ask_again(Client& client);                     // the check by a cached secret failed
-  void user_answered(Client& client, const UserAnswer& answer);
+  void user_answered(Client& client, const UserAnswer& answer, bool settled);
+  void tell_waiting(const std::vector<UserCache::Told>& told);
   void take_lookup(Lookup& lookup, pool::Checkout answer);
   void assign(Lookup& lookup, Server& server);
   void put_question(Lookup& lookup, Server& server);

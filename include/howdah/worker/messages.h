@@ -90,6 +90,7 @@ struct CancelDone {
 struct UserAnswered {  // the auth_query, for a client that waits in its login
   std::uint64_t client;
   std::shared_ptr<const UserAnswer> answer;
+  bool kept = false;  // it is an older one, for want of a better
 };
 struct LoginTurn {  // max_login_conn: this client may log in now
   std::uint64_t client;

@@ -3,7 +3,10 @@
 //
 //   find() -> known            an answer as young as the caller wants
 //          -> ask              nobody asks: the caller must ask, and then finish()
-//          -> (neither)        somebody asks: the caller is among those that finish() names
+//          -> (neither)        somebody asks: the caller is among those that finish() or slow() names
+//
+// A caller may take an older answer (`or_old`) where a new one is not to be had soon: its question
+// fails, or is under way for so long that slow() was called.
 //
 // Bounded: 10,000 users found and 1,000 not found; the oldest answer goes first. Secrets are wiped
 // when the last one lets go of an answer. Thread: any (one mutex, pure calls).
@@ -40,12 +43,19 @@ class UserCache {
     std::shared_ptr<const UserAnswer> known;
     bool ask = false;
   };
-  // `not_before`: an answer to an older question is not wanted.
+  struct Told : pool::Waiter {
+    std::shared_ptr<const UserAnswer> answer;
+    bool kept = false;  // an older one, for want of a better
+  };
+  // `not_before`: an answer to an older question is not wanted, but see `or_old`.
   Found find(const std::string& key, pool::Waiter who, TimePoint now, Duration ttl,
-             TimePoint not_before = {});
+             TimePoint not_before = {}, bool or_old = false);
   // Keeps the answer and gives those who wait for it.
-  std::vector<pool::Waiter> finish(const std::string& key,
-                                   std::shared_ptr<const UserAnswer> answer);
+  std::vector<Told> finish(const std::string& key, std::shared_ptr<const UserAnswer> answer,
+                           TimePoint now = {}, Duration ttl = {});
+  // The question takes its time: gives those who are content with what is known, as will be those
+  // who come before it is answered.
+  std::vector<Told> slow(const std::string& key, TimePoint now, Duration ttl);
   // Drops what is older than `ttl`.
   void expire(TimePoint now, Duration ttl);
   // Drops all answers (RELOAD), also those under way: they are told to who asked, not kept.
@@ -65,10 +75,15 @@ class UserCache {
     void keep(const std::string& key, std::shared_ptr<const UserAnswer> answer);
     void expire(TimePoint before);
   };
-  struct Asking {
-    std::vector<pool::Waiter> waiters;
-    bool keep = true;
+  struct Waiting : pool::Waiter {
+    bool or_old = false;
   };
+  struct Asking {
+    std::vector<Waiting> waiters;
+    bool keep = true, slow = false;
+  };
+  std::shared_ptr<const UserAnswer> kept(const std::string& key, TimePoint now, Duration ttl) const
+      REQUIRES(mutex_);
   mutable base::Mutex mutex_;
   Store found_ GUARDED_BY(mutex_){.limit = 10000};
   Store unknown_ GUARDED_BY(mutex_){.limit = 1000};

@@ -67,6 +67,59 @@ TEST_CASE("an answer to a question older than wanted is not given") {
   CHECK(cache.find("bob", {}, kStart + 3s, kTtl).known->user.secret.text.view() == "new");
 }
 
+TEST_CASE("while a question is slow an older answer serves those who are content with it") {
+  UserCache cache;
+  cache.find("bob", {}, kStart, kTtl);
+  cache.finish("bob", found("old", kStart));
+  TimePoint later = kStart + 10s;
+  CHECK(cache.find("bob", {0, 1}, later, kTtl, later, true).ask);
+  CHECK_FALSE(cache.find("bob", {0, 2}, later, kTtl, later, false).known);
+  CHECK_FALSE(cache.find("bob", {0, 3}, later, kTtl, later, true).known);  // it may be quick
+  auto content = cache.slow("bob", later, kTtl);
+  REQUIRE(content.size() == 2);
+  CHECK(content[0].client == 1);
+  CHECK(content[1].client == 3);
+  CHECK(content[1].kept);
+  CHECK(content[1].answer->user.secret.text.view() == "old");
+  CHECK(cache.find("bob", {0, 4}, later, kTtl, later, true).known);
+  CHECK_FALSE(cache.find("bob", {0, 5}, later, kTtl, later, false).known);
+  CHECK_FALSE(cache.find("bob", {0, 6}, later + 21s, kTtl, later, true).known);  // too old
+  auto told = cache.finish("bob", found("new", later + 21s), later + 22s, kTtl);
+  REQUIRE(told.size() == 3);
+  for (const auto& one : told) CHECK(one.answer->user.secret.text.view() == "new");
+  CHECK(cache.find("bob", {0, 7}, later + 22s, kTtl, later + 22s, true).ask);  // quick again
+}
+
+TEST_CASE("when a question fails an older answer serves those who are content with it") {
+  UserCache cache;
+  cache.find("bob", {}, kStart, kTtl);
+  cache.finish("bob", found("old", kStart));
+  TimePoint later = kStart + 10s;
+  cache.find("bob", {0, 1}, later, kTtl, later, true);
+  cache.find("bob", {0, 2}, later, kTtl, later, false);
+  UserAnswer failed;
+  failed.failed = true;
+  auto told = cache.finish("bob", std::make_shared<const UserAnswer>(failed), later, kTtl);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].kept);
+  CHECK(told[0].answer->user.secret.text.view() == "old");
+  CHECK_FALSE(told[1].kept);
+  CHECK(told[1].answer->failed);
+  cache.find("bob", {0, 3}, kStart + 30s, kTtl, kStart + 30s, true);
+  told = cache.finish("bob", std::make_shared<const UserAnswer>(failed), kStart + 30s, kTtl);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].answer->failed);  // what is known has had its time
+}
+
+TEST_CASE("a slow question without a known answer keeps all waiting") {
+  UserCache cache;
+  CHECK(cache.find("bob", {0, 1}, kStart, kTtl, kStart, true).ask);
+  CHECK(cache.slow("bob", kStart, kTtl).empty());
+  CHECK_FALSE(cache.find("bob", {0, 2}, kStart, kTtl, kStart, true).known);
+  CHECK(cache.finish("bob", found("x", kStart)).size() == 2);
+  CHECK(cache.slow("bob", kStart, kTtl).empty());  // nobody asks
+}
+
 TEST_CASE("without a ttl every login asks, but those at the same time share the question") {
   UserCache cache;
   CHECK(cache.find("bob", {0, 1}, kStart, {}).ask);

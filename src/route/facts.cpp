@@ -86,8 +86,12 @@ Facts facts_by_grammar(std::string_view sql) {
 std::size_t parameters_used(std::string_view sql) {
   std::size_t highest = 0;
   Scanner scanner(sql, 0);
-  for (;;) {
-    Token token = scanner.next();
+  Token token = scanner.next();
+  // Of a PREPARE or EXECUTE nothing is analysed before it runs.
+  for (std::string_view later : {"prepare", "execute"}) {
+    if (token.kind == Token::Kind::Word && base::iequal(scanner.text(token), later)) return 0;
+  }
+  for (;; token = scanner.next()) {
     if (token.kind == Token::Kind::End || token.kind == Token::Kind::Bad) return highest;
     if (token.kind != Token::Kind::Param) continue;
     std::size_t number = 0;

@@ -28,6 +28,12 @@ std::size_t characters(std::string_view text) {
   }));
 }
 
+std::string quoted(std::string_view name) {
+  std::string out = "\"";
+  for (char c : name) out.append(c == '"' ? 2 : 1, c);
+  return out + '"';
+}
+
 // A text in which names are replaced.
 class Rewriting {
  public:
@@ -116,9 +122,13 @@ std::string follow_sql_names(Following& f, const std::vector<StatementName>& nam
     }
     out.rename(use, to);
   };
-  // A name that is not the client's must not hit one of ours.
+  // A name that is not the client's must not hit one of ours. The server remarks on long ones in the
+  // order of the text, so that none may be left to be remarked on later.
   auto leave = [&](const StatementName& use) {
-    if (!std::string_view(use.name).starts_with(kServerPrefix)) return;
+    if (!std::string_view(use.name).starts_with(kServerPrefix)) {
+      if (visible && use.size > ClientStatements::kNameSize) rename(use, quoted(use.name));
+      return;
+    }
     std::string other = base::cat(kServerPrefix, "x_", use.name).substr(0, 63);
     rename(use, base::cat('"', other, '"'));
     detail.aliases.push_back({other, use.name});

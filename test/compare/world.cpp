@@ -46,7 +46,6 @@ void World::cancel(Connection& connection, const std::string& key) const {
 }
 
 void World::reset() {
-  pooler_.console("RECONNECT");
   // Who was left in a transaction is gone, but what it had sent may still be running.
   for (auto& client : clients_) {
     client->exec(
@@ -55,6 +54,7 @@ void World::reset() {
         "backend' and datname = current_database() and pid <> pg_backend_pid()");
   }
   test::eventually("no server of the pooler is left", [&] {
+    pooler_.console("RECONNECT");  // who was waiting got a new one
     test::Result servers = pooler_.console("SHOW SERVERS");
     for (int row = 0; row < servers.rows(); ++row) {
       if (servers.at(row, "database") == "pooled") return false;

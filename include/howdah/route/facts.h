@@ -63,7 +63,8 @@ bool surely_plain(std::string_view sql);
 
 Facts facts(std::string_view sql);
 
-// The highest n of $n in the text, outside of constants and comments; 0: there is none.
+// The highest n of $n in the text, outside of constants and comments, that PostgreSQL finds when it
+// parses it: none in a PREPARE or EXECUTE. 0: there is none.
 std::size_t parameters_used(std::string_view sql);
 
 }  // namespace howdah::route

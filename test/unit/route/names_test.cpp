@@ -80,6 +80,13 @@ TEST_CASE("a statement's end is its semicolon or the end of the text") {
   CHECK_EQ(both.names[1].end, sql.size());
 }
 
+TEST_CASE("of a PREPARE or EXECUTE no parameter is used before it runs") {
+  CHECK_EQ(parameters_used("SELECT $2, '$9' -- $7"), 2);
+  CHECK_EQ(parameters_used("/* a */ Prepare x(int) AS SELECT 1 / $1"), 0);
+  CHECK_EQ(parameters_used("execute x($3)"), 0);
+  CHECK_EQ(parameters_used("EXPLAIN SELECT $1"), 1);
+}
+
 TEST_CASE("what a prepared statement will touch is told when it is prepared") {
   CHECK_EQ(facts("PREPARE a AS SELECT f(1)").touch, kNames | kHidden);
   CHECK_EQ(facts("PREPARE a AS SELECT set_config('x', $1, false)").touch, kNames | kSettings);

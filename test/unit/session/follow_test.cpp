@@ -257,6 +257,19 @@ TEST_CASE("the server remarks on a name that is too long, once, when the client'
         remark + complete("PREPARE") + ready());
 }
 
+TEST_CASE("the server remarks on long names in the order of the text, known ones and others") {
+  Pair pair;
+  std::string one(70, 'x'), other(70, 'y');
+  prepare(pair, one, "select 1");
+  std::string on_server = pair.client.find(one)->server_name;
+  auto asked = [](std::string_view name) {
+    return named_parse("howdah_n", base::cat("ROLLBACK TO ", name)) + close_statement("howdah_n");
+  };
+  CHECK(pair.say(query(base::cat("execute ", other, "; execute ", one))) ==
+        asked(other) + asked(one) +
+            query(base::cat("execute \"", other.substr(0, 63), "\"; execute ", on_server)));
+}
+
 TEST_CASE("what the server remarks on a Parse of ours is not the client's to hear") {
   Pair pair;
   std::string on_server = prepare(pair, "s", "select 1 as \"a long name\"");

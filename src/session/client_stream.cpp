@@ -168,6 +168,9 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
       break;
     }
     f.needed = 0;
+    if (!bound_) bound_number_ = 0;
+    f.bound = bound_.get();
+    f.bound_number = bound_number_;
     const bool first = f.batch && f.owed.nothing() && f.tx == wire::TxStatus::Idle;
     if (first) f.batch->begin(at);
     switch (look ? header.type : '\0') {
@@ -191,14 +194,10 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
         hold = !whole;
         if (!hold) on_close(f, seen);
         break;
-      case fe::kExecute: {
-        Owed::Entry entry{fe::kExecute};
-        entry.block = bound_block_;
-        entry.detail = std::move(sql_effects_);
-        f.owed.sent(std::move(entry));
-        f.to_server.view(seen);
+      case fe::kExecute:
+        hold = !whole && bound_;
+        if (!hold) on_execute(f, seen);
         break;
-      }
       case fe::kSync:
         sql_effects_.reset();
         f.owed.each([&](const Owed::Entry& entry) {
@@ -335,6 +334,7 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
       bound_block_ = block_of(f.client.unnamed()->c_str());
     }
     if (name.empty()) use_unnamed(f, false);
+    keep_effects(portal);
     f.owed.sent(fe::kBind);
     f.to_server.view(seen);
     return true;
@@ -359,6 +359,7 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
     entry.detail = std::make_unique<Owed::Detail>();
     entry.detail->aliases.push_back({other, std::string(name)});
   }
+  if (statement) keep_effects(portal);
   f.owed.sent(std::move(entry), statement ? name : std::string_view());
   wire::Header header{};
   wire::read_header(seen, UINT32_MAX, header);
@@ -370,6 +371,33 @@ bool ClientStream::on_bind(Following& f, std::string_view seen) {
   f.to_server.copy(head);
   f.to_server.view(rest);
   return true;
+}
+
+// What is bound to the portal from now on.
+void ClientStream::keep_effects(std::string_view portal) {
+  if (bound_) std::erase_if(*bound_, [&](const BoundPortal& old) { return old.portal == portal; });
+  if (!sql_effects_) return;
+  if (!bound_) bound_ = std::make_unique<std::vector<BoundPortal>>();
+  bound_->push_back({std::string(portal), std::move(sql_effects_)});
+  ++bound_number_;
+}
+
+void ClientStream::on_execute(Following& f, std::string_view seen) {
+  Owed::Entry entry{fe::kExecute};
+  entry.block = bound_block_;
+  wire::Cursor cursor(seen.substr(kHeaderSize));
+  std::string_view portal = cursor.cstring();
+  if (bound_ && cursor.ok()) {
+    auto found = std::find_if(bound_->begin(), bound_->end(),
+                              [&](const BoundPortal& one) { return one.portal == portal; });
+    if (found != bound_->end()) {
+      entry.detail = std::move(found->effects);
+      bound_->erase(found);
+    }
+    if (bound_->empty()) bound_.reset();
+  }
+  f.owed.sent(std::move(entry));
+  f.to_server.view(seen);
 }
 
 void ClientStream::on_describe(Following& f, std::string_view seen) {

@@ -90,6 +90,18 @@ void tell_of_long(Following& f, std::string_view name) {
   send_ours(f, ours(fe::kClose), base::cat('S', nul(kTeller)));
 }
 
+// Of two portals that deallocate the same name only the one that is executed first finds it: the one
+// that DEALLOCATE of this name is made to name already; empty: there is none.
+std::string bound_dummy(const Following& f, std::string_view name) {
+  if (!f.bound) return {};
+  for (const BoundPortal& bound : *f.bound) {
+    for (const Owed::Alias& alias : bound.effects->aliases) {
+      if (alias.client == name && alias.server.starts_with(kDummy)) return alias.server;
+    }
+  }
+  return {};
+}
+
 void append(Owed::Detail& to, Owed::Detail& from) {
   to.clears |= from.clears;
   for (auto& effect : from.effects) to.effects.push_back(std::move(effect));
@@ -112,7 +124,7 @@ std::string follow_sql_names(Following& f, const std::vector<StatementName>& nam
   const bool in_batch = f.owed.open_batch();
   Rewriting out(text, detail);
   bool may_fail = false;
-  int dummies = 0;
+  std::size_t dummies = f.bound_number;  // each may still take one
   // What statements before in this very text did to the client's names; null: deallocated.
   std::map<std::string, StatementRef, std::less<>> here;
   bool all_gone = false;
@@ -184,10 +196,12 @@ std::string follow_sql_names(Following& f, const std::vector<StatementName>& nam
           rename(use, statement->server_name);
           detail.effects.push_back({false, use.name, statement});
         } else {
-          std::string dummy(kDummy);
-          if (dummies++ > 0) dummy += base::cat(dummies);
+          std::string dummy = bound_dummy(f, use.name);
+          const bool shared = !dummy.empty();
+          if (!shared) dummy = kDummy;
+          if (!shared && dummies++ > 0) dummy += base::cat(dummies);
           // A DEALLOCATE that is not answered yet may take the one that is there.
-          if (dummies > 1 || !query || f.owed.head() || !f.server.has_dummy) {
+          if (!shared && (dummies > 1 || !query || f.owed.head() || !f.server.has_dummy)) {
             send_ours(f, ours(fe::kClose), base::cat('S', nul(dummy)));
             Owed::Entry entry = ours(fe::kParse);
             entry.detail = undoing(Owed::kDummyAdded, nullptr);
@@ -195,6 +209,7 @@ std::string follow_sql_names(Following& f, const std::vector<StatementName>& nam
             f.server.has_dummy = true;
           }
           rename(use, dummy);
+          detail.aliases.push_back({dummy, use.name});
           detail.effects.push_back({false, use.name, nullptr});
         }
         here[use.name] = nullptr;

@@ -100,10 +100,21 @@ void Generator::portals() {
     add(msg::query("begin"));
     if (chance(50)) end_step();
   }
-  const Statement& statement = pick(statements(Kind::Plain));
-  add_parse("", statement);
-  add(binding("p1", "", statement.types));
-  add(binding(has(kErrors) && chance(10) ? "p1" : "p2", "", statement.types));
+  // Of two that name statements the first may be executed behind the second: a known limit.
+  bool may_name = has(kSqlPrepare) && has(kNested);
+  auto any = [&]() -> const Statement& {
+    bool names = may_name && chance(30);
+    may_name = may_name && !names;
+    return pick(statements(names ? Kind::Prepare : Kind::Plain));
+  };
+  const Statement* statement = &any();
+  add_parse("", *statement);
+  add(binding("p1", "", statement->types));
+  if (chance(40)) {
+    statement = &any();
+    add_parse("", *statement);
+  }
+  add(binding(has(kErrors) && chance(10) ? "p1" : "p2", "", statement->types));
   for (std::uint64_t turns = 1 + random_.below(4); turns > 0; --turns) {
     std::string portal = chance(50) ? "p1" : "p2";
     add(msg::execute(portal, static_cast<int>(random_.below(3))));

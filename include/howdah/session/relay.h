@@ -61,6 +61,13 @@ class FactsCache {
   route::Facts long_one_;
 };
 
+// What executing a portal will do to the maps. Those of portals that are gone do no harm: executing
+// them fails.
+struct BoundPortal {
+  std::string portal;
+  std::unique_ptr<Owed::Detail> effects;
+};
+
 // What ClientStream::follow() needs to follow statements over one link.
 struct Following {
   Owed& owed;
@@ -82,6 +89,9 @@ struct Following {
                            // plan, and what it does to transaction blocks
   std::vector<const Statement*> parsing{};  // that name statements and are being parsed anew
   std::size_t needed = 0;  // statements that the present message needs: they are not to make room
+  // Portals that name statements and may still be executed; how many there were since there was none.
+  const std::vector<BoundPortal>* bound = nullptr;
+  std::size_t bound_number = 0;
 };
 
 // Client to server: belongs to the client session.
@@ -134,7 +144,10 @@ class ClientStream {
     custom_settings_.reset();
   }
   // A link begins or ends.
-  void relink() { stalled_ = false; }
+  void relink() {
+    stalled_ = false;
+    bound_.reset();
+  }
 
  private:
   enum class Head { Incomplete, Ok, Terminate, Violation };
@@ -149,6 +162,8 @@ class ClientStream {
   void parse_named(Following& f, std::string_view name, std::string_view body);
   void parse_unnamed(Following& f, std::string_view seen, std::string_view body);
   bool on_bind(Following& f, std::string_view seen);  // false: its names are not all here
+  void keep_effects(std::string_view portal);
+  void on_execute(Following& f, std::string_view seen);
   void on_describe(Following& f, std::string_view seen);
   void on_close(Following& f, std::string_view seen);
   void on_query(Following& f, std::string_view seen);
@@ -160,7 +175,9 @@ class ClientStream {
   bool query_forbidden_ = false;
   bool stalled_ = false;
   std::uint32_t needs_ = 0;
-  std::unique_ptr<Owed::Detail> sql_effects_;  // of the statement bound last, when it is executed
+  std::unique_ptr<Owed::Detail> sql_effects_;  // of the unnamed statement, until it is bound
+  std::unique_ptr<std::vector<BoundPortal>> bound_;  // most clients have none
+  std::uint32_t bound_number_ = 0;
   std::uint64_t names_version_ = 0;            // of the client's names when it was parsed
   Owed::Block bound_block_ = Owed::Block::Stays;  // what the statement bound last does
   std::unique_ptr<std::vector<std::string>> custom_settings_;  // most clients have none

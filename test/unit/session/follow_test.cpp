@@ -8,6 +8,7 @@
 
 using namespace howdah;
 using namespace howdah::session;
+using namespace std::string_literals;
 
 namespace {
 
@@ -231,6 +232,35 @@ TEST_CASE("two names for one text prepared by SQL are two statements") {
   CHECK(sent ==
         query(base::cat("prepare ", pair.client.find("a")->server_name, " as select 1; prepare ",
                         pair.client.find("b")->server_name, " as select 1")));
+}
+
+TEST_CASE("what executing a portal does to names is known though others were bound behind it") {
+  Pair pair;
+  prepare(pair, "a", "select 1");
+  prepare(pair, "b", "select 2");
+  auto bind = [](std::string_view portal) {
+    return message('B', z(portal) + z("") + std::string(6, '\0'));
+  };
+  auto execute = [](std::string_view portal) {
+    return message('E', z(portal) + std::string(4, '\0'));
+  };
+  std::string sent = pair.say(named_parse("", "deallocate a") + bind("p1") +
+                              named_parse("", "deallocate b") + bind("p2") +
+                              named_parse("", "select 3") + bind("") + execute("p1") +
+                              execute("p2") + execute("") + sync_batch());
+  // Each has a statement of its own to take away.
+  CHECK(sent.find("deallocate howdah_d\0"s) != std::string::npos);
+  CHECK(sent.find("deallocate howdah_d2\0"s) != std::string::npos);
+  CHECK(pair.client.find("a"));
+  const std::string dummy = kClosed + kParsed, bound = kParsed + kBound;
+  CHECK(pair.hear(dummy + bound + dummy + bound + bound + complete("DEALLOCATE")) ==
+        bound + bound + bound + complete("DEALLOCATE"));
+  CHECK_FALSE(pair.client.find("a"));
+  CHECK(pair.client.find("b"));
+  // One that was taken away before is missed by the client's name for it.
+  CHECK(pair.hear(told("26000", "prepared statement \"howdah_d2\" does not exist") + ready()) ==
+        told("26000", "prepared statement \"b\" does not exist") + ready());
+  CHECK(pair.client.find("b"));
 }
 
 TEST_CASE("of a name the first 63 bytes count") {

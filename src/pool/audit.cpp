@@ -45,7 +45,7 @@ std::string Book::check_invariants() const {
     if (find(pool->id) != pool) return broken("not found by its id");
     bool due = pool->attention.armed() && pool->attention.at() == TimePoint::min();
     for (const auto& line : pool->waiting().lines())
-      if (line->size() != 0 && !due && choose_parked(*const_cast<Pool*>(pool), 0, line->hosts()))
+      if (line->size() != 0 && !due && choose_parked(*pool, 0, line->hosts()))
         return broken("a waiter beside a parked server");
     if (paused(*pool) && !pool->in(SlotState::Parked).empty()) return broken("parked in a pause");
     if (hopeless(*pool) && pool->oldest() && !due)

@@ -105,7 +105,7 @@ class Book {
   // --- hand to hand (checkout.cpp)
   Checkout ask(Pool& pool, Waiter who, HostMask hosts, TimePoint since, TimePoint now,
                Actions& actions);
-  Slot* choose_parked(Pool& pool, WorkerId worker, HostMask hosts) const;
+  Slot* choose_parked(const Pool& pool, WorkerId worker, HostMask hosts) const;
   // Waiters beside parked servers: only after a promised server was lost.
   void hand_out_parked(Pool& pool, Actions& actions);
   Checkin settle(Slot& slot, WorkerId worker, TimePoint now, bool fresh);

@@ -67,7 +67,7 @@ Checkout Book::ask(Pool& pool, Waiter who, HostMask hosts, TimePoint since, Time
   return Queued{ticket.id};
 }
 
-Slot* Book::choose_parked(Pool& pool, WorkerId worker, HostMask hosts) const {
+Slot* Book::choose_parked(const Pool& pool, WorkerId worker, HostMask hosts) const {
   if (hosts != kAnyHost || (pool.hosts.size() > 1 && balanced_by_us(pool)))
     return choose_among_hosts(pool, worker, hosts);
   if (config_->settings.server_round_robin) return pool.in(SlotState::Parked).front();

@@ -11,23 +11,14 @@
 #include <string>
 
 #include "howdah/session/relay.h"
+#include "session/sql_names.h"
 
 namespace howdah::session {
 
-using wire::kHeaderSize;
 namespace be = wire::be;
 namespace fe = wire::fe;
 
 namespace {
-std::string message_of(char type, std::string_view body) {
-  std::string message(1, type);
-  std::size_t length = body.size() + 4;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    message += static_cast<char>(length >> shift & 0xff);
-  }
-  return message.append(body);
-}
-
 // What the entries seen so far of one request do to the block.
 struct Course {
   bool opens = false, ends = false, executed = false;
@@ -43,17 +34,9 @@ struct Course {
 void ServerStream::keep_last_words(std::string_view whole, const wire::ErrorFields& fields) {
   error_text_.assign(fields.message.substr(0, 500));
   error_code_.assign(fields.code.substr(0, 5));
-  std::string body;
-  wire::Cursor cursor(whole.substr(kHeaderSize));
-  while (std::uint8_t type = cursor.u8()) {
-    std::string_view value = cursor.cstring();
-    if (!cursor.ok()) break;
-    body += static_cast<char>(type);
-    body += type == 'S' || type == 'V' ? std::string_view("ERROR") : value;
-    body += '\0';
-  }
-  body += '\0';
-  last_words_ = message_of(be::kErrorResponse, body);
+  last_words_ = error_anew(whole, [](char type, std::string_view value) {
+    return type == 'S' || type == 'V' ? std::string_view("ERROR") : value;
+  });
 }
 
 ServerStream::Aftermath ServerStream::lose(const Errors& errors, const Sides& sides) {
@@ -79,7 +62,7 @@ ServerStream::Aftermath ServerStream::lose(const Errors& errors, const Sides& si
     if (!ends_in_ready(entry.kind)) continue;
     if (!ours) tell();  // a Query whose error has been told waits for its ReadyForQuery alone
     after.in_block = course.in_block(after.in_block);
-    sides.out->copy(message_of(be::kReadyForQuery, after.in_block ? "E" : "I"));
+    sides.out->copy(short_message(be::kReadyForQuery, after.in_block ? "E" : "I"));
     course = {};
   }
   if (open || skipping) {

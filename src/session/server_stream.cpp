@@ -9,6 +9,7 @@
 #include "howdah/base/text.h"
 #include "howdah/session/relay.h"
 #include "howdah/wire/error.h"
+#include "session/sql_names.h"
 
 namespace howdah::session {
 
@@ -53,10 +54,6 @@ bool is_server_message(char type) {
     default:
       return false;
   }
-}
-
-void append_u32(std::string& to, std::size_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);
 }
 
 // The text of an error with the server's names of statements replaced by the client's.
@@ -238,21 +235,9 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
   if (again) sides.batch->fail(whole);
   if (renamed && sides.out && !again) {
     // The fields again, with the message in the client's words.
-    std::string body;
-    wire::Cursor cursor(whole.substr(kHeaderSize));
-    while (std::uint8_t type = cursor.u8()) {
-      std::string_view value = cursor.cstring();
-      if (!cursor.ok()) break;
-      body += static_cast<char>(type);
-      body += type == 'M'   ? std::string_view(message)
-              : type == 'P' ? std::string_view(position)
-                            : value;
-      body += '\0';
-    }
-    body += '\0';
-    std::string header(1, be::kErrorResponse);
-    append_u32(header, body.size() + 4);
-    sides.out->copy(header + body);
+    sides.out->copy(error_anew(whole, [&](char type, std::string_view value) {
+      return type == 'M' ? std::string_view(message) : type == 'P' ? std::string_view(position) : value;
+    }));
   }
   dropped_.clear();
   sides.owed.failed(dropped_);

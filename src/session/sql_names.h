@@ -59,4 +59,20 @@ void send_ours(Following& f, Owed::Entry entry, std::string_view body);
 std::string head_of(char type, std::size_t body);
 std::string short_message(char type, std::string_view body);
 
+// An ErrorResponse, as a whole message, with other values in its fields: value_of(type, value).
+template <typename F>
+std::string error_anew(std::string_view whole, F&& value_of) {
+  std::string body;
+  wire::Cursor cursor(whole.substr(wire::kHeaderSize));
+  while (std::uint8_t type = cursor.u8()) {
+    std::string_view value = cursor.cstring();
+    if (!cursor.ok()) break;
+    body += static_cast<char>(type);
+    body += value_of(static_cast<char>(type), value);
+    body += '\0';
+  }
+  body += '\0';
+  return short_message(wire::be::kErrorResponse, body);
+}
+
 }  // namespace howdah::session

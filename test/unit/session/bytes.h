@@ -9,12 +9,21 @@
 #include <vector>
 
 #include "howdah/base/buffer.h"
+#include "howdah/session/pieces.h"
 #include "howdah/wire/appender.h"
 #include "howdah/wire/error.h"
 #include "howdah/wire/message.h"
 #include "howdah/wire/startup.h"
 
 namespace howdah::session {
+
+// What was put there, which is gone then.
+inline std::string joined(Pieces& pieces) {
+  std::string all;
+  for (std::string_view piece : pieces.all()) all += piece;
+  pieces.clear();
+  return all;
+}
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 

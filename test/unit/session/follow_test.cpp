@@ -41,12 +41,6 @@ struct Pair {
   std::string told_client;
   std::size_t max_prepared = 10;
 
-  static std::string joined(Pieces& pieces) {
-    std::string all;
-    for (std::string_view piece : pieces.all()) all += piece;
-    pieces.clear();
-    return all;
-  }
   ServerStream::Sides sides() {
     return {names, of_server, &of_client, owed, &server, &client, &pool, &to_client};
   }

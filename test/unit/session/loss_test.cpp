@@ -27,12 +27,6 @@ struct Link {
   ClientStream up;
   ServerStream down;
 
-  static std::string joined(Pieces& pieces) {
-    std::string all;
-    for (std::string_view piece : pieces.all()) all += piece;
-    pieces.clear();
-    return all;
-  }
   ServerStream::Sides sides() {
     return {names, of_server,  &of_client, owed, &held, &client,
             &pool, &to_client, &batch,     true};

@@ -20,14 +20,21 @@ PoolerConfig alone(const PgCluster& cluster, std::map<std::string, std::string> 
           .databases = {entry("rw", cluster, "postgres", "target_session_attrs=primary")}};
 }
 
-// Ends what runs `text` (or did last), as an administrator does.
+// Ends what runs `text` (or did last), as an administrator does, and waits until it is gone: a dying
+// one would be taken for the next that runs the same.
 void terminate(PgCluster& cluster, const std::string& text) {
+  std::string pid;
   eventually("it runs", [&] {
-    return cluster
-               .sql("select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
-                    "pg_backend_pid() and query like '%" +
-                    text + "%' and query not like '%pg_terminate%'")
-               .rows() > 0;
+    Result found = cluster.sql(
+        "select pid from pg_stat_activity where pid <> pg_backend_pid() and query like '%" + text +
+        "%'");
+    if (found.rows() == 0) return false;
+    pid = found.at(0, 0);
+    return true;
+  });
+  cluster.sql("select pg_terminate_backend(" + pid + ")");
+  eventually("it is gone", [&] {
+    return cluster.sql("select 1 from pg_stat_activity where pid = " + pid).rows() == 0;
   });
 }
 

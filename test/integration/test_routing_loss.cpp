@@ -20,14 +20,16 @@ PoolerConfig alone(const PgCluster& cluster, std::map<std::string, std::string> 
           .databases = {entry("rw", cluster, "postgres", "target_session_attrs=primary")}};
 }
 
-// Ends what runs `text` (or did last), as an administrator does, and waits until it is gone: a dying
-// one would be taken for the next that runs the same.
+// Ends what runs `text` (or did last), as an administrator does: once it sleeps or waits for its
+// client, since one that is still parsing has answered less. Waits until it is gone: a dying one would
+// be taken for the next that runs the same.
 void terminate(PgCluster& cluster, const std::string& text) {
   std::string pid;
   eventually("it runs", [&] {
     Result found = cluster.sql(
-        "select pid from pg_stat_activity where pid <> pg_backend_pid() and query like '%" + text +
-        "%'");
+        "select pid from pg_stat_activity where pid <> pg_backend_pid() and "
+        "wait_event in ('PgSleep', 'ClientRead') and query like '%" +
+        text + "%'");
     if (found.rows() == 0) return false;
     pid = found.at(0, 0);
     return true;

@@ -20,6 +20,7 @@ struct Servers {
 
 std::string cause(const route::HostView& host) {
   if (host.stale_primary) return "old timeline or split brain";
+  if (host.balanced && host.cause == route::Cause::None) return "balanced: several servers";
   return std::string(name(host.cause));
 }
 

@@ -241,8 +241,18 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
 
 void Router::tell_ejected(const route::FleetView& view) {
   seen_.resize(view.hosts.size(), route::Health::Unknown);
+  met_.resize(view.hosts.size());
   for (std::size_t id = 0; id < view.hosts.size(); ++id) {
     const route::HostView& host = view.hosts[id];
+    route::Identity now_there = route::identity_of(host.identity);
+    if (now_there != 0 && !host.balanced) {
+      route::Identity there = std::exchange(met_[id], now_there);
+      if (there != 0 && there != now_there) {
+        for (auto* mailbox : shared_.workers)
+          mailbox->post(worker::HostMoved{
+              {host.endpoint.host, host.endpoint.port}, host.endpoint.address, now_there});
+      }
+    }
     route::Health before = std::exchange(seen_[id], host.health);
     if (host.health != route::Health::Ejected || before == route::Health::Ejected ||
         before == route::Health::Probing)

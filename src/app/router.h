@@ -82,7 +82,8 @@ class Router {
   std::map<std::string, Entry> entries_;
   std::map<NameKey, Name> names_;
   base::TimePoint next_resolve_{};
-  std::vector<route::Health> seen_;  // by HostId: to notice an ejection
+  std::vector<route::Health> seen_;      // by HostId: to notice an ejection
+  std::vector<route::Identity> met_;     // and another server behind an address
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

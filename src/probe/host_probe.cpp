@@ -202,6 +202,7 @@ Outcome HostProbe::asking() {
   if (sample_) {
     state_ = State::Idle;
     sample_->sent = sent_;
+    sample_->new_connection = !kept_;
     sample_->answered = base::monotonic_now();
     return *sample_;
   }

@@ -86,7 +86,8 @@ bool Fleet::good(HostId id, const Sample& sample) {
   remember_timeline(sample.system, sample.timeline);
   note_primary(sample);
   Host& host = hosts_[id];
-  bool changed = meet(host, identity_of(sample.identity), sample.answered);
+  bool changed =
+      sample.new_connection && meet(host, identity_of(sample.identity), sample.answered);
   changed = host.machine.good(sample, policy_) || changed;
   write_signs(sample.answered);
   return changed || (sample.system != 0 && timelines_[sample.system] != before);

@@ -111,6 +111,19 @@ void WorkerImpl::on(HostEjected& message) {
   }
 }
 
+// Those that know to be another server get no new work: nobody watches that one any more.
+void WorkerImpl::on(HostMoved& message) {
+  for (auto& [slot, server] : servers_) {
+    if (server->dead || server->identity == 0 || server->identity == message.identity ||
+        server->host != message.host || server->address != message.address ||
+        server->stage != Server::Stage::Ready)
+      continue;
+    server->moved = true;
+    if (server->in_list == ServerList::Idle)
+      close_server(*server, "its address leads to another server now");
+  }
+}
+
 void WorkerImpl::on(ForgetWelcome& message) {
   for (auto& [number, pool] : pools_) {
     if (!message.database.empty() && pool->entry->name != message.database) continue;

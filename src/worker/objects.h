@@ -193,6 +193,7 @@ class Server final : public net::TransportUser {
   bool routed = false;  // the monitor watches its host
   std::shared_ptr<route::HostSigns> signs;  // of that host; null: not watched
   route::Identity identity = 0;             // which server it is; 0: nobody asked
+  bool moved = false;                       // that one is no longer behind its address
   bool misfit = false;  // at its login it turned out to be in another role than its entry asks for
   std::shared_ptr<const net::TlsContext> tls;  // null: its entry has TLS off, or it is local
   std::vector<net::Address> addresses;  // left to try

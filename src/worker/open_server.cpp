@@ -186,6 +186,49 @@ void WorkerImpl::server_logged_in(Server& server) {
     server_lost(server, "the server is not in the role that target_session_attrs asks for");
     return;
   }
+  const config::Database& entry = *server.entry;
+  bool limited = entry.max_replica_lag > 0 || entry.max_replica_lag_time.count() > 0;
+  if (server.signs && !server.own && (limited || entry.query_routing == config::QueryRouting::Split)) {
+    server.session->run_for_rows(Purpose::Identity, route::kIdentityQuestion);
+    server.step_start = now();
+    arm(server.deadline, server_due(server));
+    flush_server(server);
+  } else {
+    set_up(server);
+  }
+}
+
+// Which server the address led to this time.
+void WorkerImpl::identified(Server& server) {
+  auto rows = server.session->take_rows();
+  if (!server.session->stream().saw_error() && rows && rows->rows().size() == 1 &&
+      rows->rows()[0].size() == 1 && rows->rows()[0][0])
+    server.identity = route::identity_of(*rows->rows()[0][0]);
+  if (!measured(server) && server.identity != 0 && shared_.host_identity)
+    shared_.host_identity(server.host, server.address, server.identity);
+  if (!lag_is_known(server)) {
+    server.misfit = true;
+    server_lost(server, "the address led to another server than the one whose lag is known");
+    return;
+  }
+  set_up(server);
+}
+
+bool WorkerImpl::measured(const Server& server) const {
+  return server.signs && server.signs->read().measured(server.identity);
+}
+
+// Of what it was asked for: an entry with a lag limit reads only where somebody measures.
+bool WorkerImpl::lag_is_known(const Server& server) const {
+  const config::Database& entry = *server.entry;
+  if (entry.by_query() || (entry.max_replica_lag <= 0 && entry.max_replica_lag_time.count() <= 0))
+    return true;
+  for (const auto& [name, value] : server.session->reported())
+    if (name == "in_hot_standby" && value != "on") return true;
+  return measured(server);
+}
+
+void WorkerImpl::set_up(Server& server) {
   if (!server.entry->connect_query.empty() && !server.own) {
     run_query(server, Purpose::Connect, server.entry->connect_query);
   } else {

@@ -147,6 +147,9 @@ void WorkerImpl::own_query_done(Server& server) {
   switch (session.purpose()) {
     case Purpose::None:
       return;
+    case Purpose::Identity:
+      identified(server);
+      return;
     case Purpose::Connect:
       if (failed) log_server(Level::Warning, server, cat("connect_query failed: ", text));
       first_state(server);
@@ -208,6 +211,7 @@ void WorkerImpl::free_server(Server& server) {
     move(server, ServerList::BeingCanceled);
     return;
   }
+  if (server.moved) return close_server(server, "its address leads to another server now");
   if (server.unsure) {
     close_server(server, "a cancel request may still be on its way to it");
     return;

@@ -104,6 +104,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(Hashed& message);
   void on(StartCheck& message);
   void on(HostEjected& message);
+  void on(HostMoved& message);
   void on(Quit& message);
 
   // --- yielding.cpp
@@ -220,6 +221,11 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void connect_server(Server& server);
   void start_login(Server& server);
   bool fits_role(const Server& server) const;
+  void identified(Server& server);
+  // It is the very server that the monitor's samples of its address are from.
+  bool measured(const Server& server) const;
+  bool lag_is_known(const Server& server) const;
+  void set_up(Server& server);
   bool password_rotated(Server& server);
   session::ServerSession::Login server_login(const Server& server) const;
   void read_server(Server& server);

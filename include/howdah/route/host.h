@@ -61,6 +61,7 @@ struct Sample {
   std::uint32_t timeline = 0;
   std::uint64_t system = 0;   // system identifier
   std::string identity;       // server address, port and start: one server behind this address
+  bool new_connection = true;  // it tells where the address leads now; a kept one does not
   Cause doubt = Cause::None;  // LoginFailed: alive, and that is all
   std::string text;           // of the doubt
 };

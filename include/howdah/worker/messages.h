@@ -22,6 +22,7 @@
 #include "howdah/net/transport.h"
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
+#include "howdah/route/host_signs.h"
 
 namespace howdah::worker {
 
@@ -128,6 +129,11 @@ struct KillClients {  // KILL, a removed database. Empty database: none; id 0: a
 struct ForgetWelcome {  // RECONNECT: cached login parameters are void. Empty = all
   std::string database;
 };
+struct HostMoved {  // a watched host's address leads to this server now
+  config::Host host;
+  std::string address;
+  route::Identity identity = 0;
+};
 struct HostEjected {  // a watched host: what runs there will not end
   config::Host host;
   std::string address;
@@ -137,7 +143,7 @@ struct Quit {};
 using Message = std::variant<NewClient, OpenServer, FetchServer, AdoptServer, CloseServer, FailClient,
                              ForgetPool, CancelQuery, PeerCancel, CancelDone, NewConfig, NewGate, Perform,
                              Gather, ConsoleAnswer, KillClients, ForgetWelcome, UserAnswered,
-                             LoginTurn, Hashed, StartCheck, HostEjected, Quit>;
+                             LoginTurn, Hashed, StartCheck, HostEjected, HostMoved, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

@@ -184,6 +184,11 @@ TEST_CASE("servers met in turn make an address balanced; a restart or a move doe
   CHECK(world.fleet.told_identity(1, who("other"), world.now));
   CHECK(!world.signs(1).balanced);
   CHECK(world.fresh(1));
+  // What the monitor's own connection says again is no news of where the address leads.
+  Sample kept = world.sample(Role::Standby, 1000, 1, "1");
+  kept.new_connection = false;
+  world.fleet.good(1, kept);
+  CHECK(!world.signs(1).balanced);
   CHECK(!world.fleet.told_identity(1, who("1"), world.now));
   CHECK(world.signs(1).balanced);
   CHECK(!world.fresh(1));

@@ -242,6 +242,7 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
 void Router::tell_ejected(const route::FleetView& view) {
   seen_.resize(view.hosts.size(), route::Health::Unknown);
   met_.resize(view.hosts.size());
+  moved_.resize(view.hosts.size(), 0);
   for (std::size_t id = 0; id < view.hosts.size(); ++id) {
     const route::HostView& host = view.hosts[id];
     route::Identity now_there = route::identity_of(host.identity);
@@ -254,6 +255,16 @@ void Router::tell_ejected(const route::FleetView& view) {
       }
     }
     route::Health before = std::exchange(seen_[id], host.health);
+    // A connection that was lost says little; a probe that failed says that answers may not come.
+    bool suspect =
+        host.health == route::Health::Suspect && host.cause != route::Cause::ConnectionLost;
+    bool told = std::exchange(moved_[id], suspect ? 1 : 0) != 0;
+    if (suspect && !told) {
+      for (auto* mailbox : shared_.workers) {
+        mailbox->post(worker::HostEjected{{host.endpoint.host, host.endpoint.port},
+                                          host.endpoint.address, true});
+      }
+    }
     if (host.health != route::Health::Ejected || before == route::Health::Ejected ||
         before == route::Health::Probing)
       continue;

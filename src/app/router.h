@@ -84,6 +84,7 @@ class Router {
   base::TimePoint next_resolve_{};
   std::vector<route::Health> seen_;      // by HostId: to notice an ejection
   std::vector<route::Identity> met_;     // and another server behind an address
+  std::vector<char> moved_;  // likewise: a suspect's failed probe has been told
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

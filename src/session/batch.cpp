@@ -1,6 +1,9 @@
 // A batch that can be run once more; see the header.
 #include "howdah/session/batch.h"
 
+#include <functional>
+#include <map>
+
 #include "howdah/wire/message.h"
 
 namespace howdah::session {
@@ -78,6 +81,7 @@ bool Batch::may_wait(char type) {
     case be::kCloseComplete:
     case be::kParameterDescription:
     case be::kNoData:
+    case be::kRowDescription:
       return true;
     default:
       return false;
@@ -89,9 +93,64 @@ void Batch::release(Pieces* out) {
   off();
 }
 
-void Batch::fail(std::string_view error) {
+void Batch::fail(std::string_view error, Why why) {
   held_ += error;
+  why_ = why;
   state_ = State::Failed;
+}
+
+bool Batch::executes(const ClientStatements& client, std::vector<std::string>& texts) const {
+  constexpr std::uint32_t kFirstOwnType = 16384;
+  std::map<std::string, std::string, std::less<>> statements, portals;
+  std::string_view rest = bytes_;
+  wire::Header header{};
+  while (!rest.empty()) {
+    if (wire::read_header(rest, UINT32_MAX, header) != wire::HeaderState::Ok) return false;
+    if (rest.size() - wire::kHeaderSize < header.body) return false;
+    wire::Cursor cursor(rest.substr(wire::kHeaderSize, header.body));
+    rest.remove_prefix(wire::kHeaderSize + header.body);
+    switch (header.type) {
+      case fe::kQuery:
+        texts.emplace_back(cursor.cstring());
+        break;
+      case fe::kParse: {
+        std::string name(cursor.cstring());
+        statements[name] = cursor.cstring();
+        for (int left = cursor.i16(); left > 0 && cursor.ok(); --left)
+          if (static_cast<std::uint32_t>(cursor.i32()) >= kFirstOwnType) return false;
+        break;
+      }
+      case fe::kBind: {
+        std::string portal(cursor.cstring());
+        std::string_view name = cursor.cstring();
+        if (auto own = statements.find(name); own != statements.end()) {
+          portals[portal] = own->second;
+          break;
+        }
+        StatementRef known = name.empty() ? client.unnamed_shared() : client.find(name);
+        const std::string* body = known          ? &known->body
+                                  : name.empty() ? client.unnamed()
+                                                 : nullptr;
+        if (!body || (known && known->form != Statement::Form::Protocol)) return false;
+        wire::Cursor parsed(*body);
+        portals[portal] = parsed.cstring();
+        for (int left = parsed.i16(); left > 0 && parsed.ok(); --left)
+          if (static_cast<std::uint32_t>(parsed.i32()) >= kFirstOwnType) return false;
+        if (!parsed.ok()) return false;
+        break;
+      }
+      case fe::kExecute: {
+        auto portal = portals.find(cursor.cstring());
+        if (portal == portals.end()) return false;
+        texts.push_back(portal->second);
+        break;
+      }
+      default:
+        continue;
+    }
+    if (!cursor.ok()) return false;
+  }
+  return true;
 }
 
 std::string Batch::take(ClientStatements& client) {

@@ -56,6 +56,24 @@ bool is_server_message(char type) {
   }
 }
 
+// A standby's replay had to go on. The text may be in any language, but no other error of that code
+// comes from that place.
+bool is_recovery_conflict(const wire::ErrorFields& fields) {
+  return (fields.code == "40001" || fields.code == "40P01") &&
+         (fields.message.find("conflict with recovery") != std::string_view::npos ||
+          fields.routine == "ProcessInterrupts");
+}
+
+// What a standby refuses because it is one.
+bool is_for_primary(const wire::ErrorFields& fields) {
+  auto says = [&](std::string_view words) {
+    return fields.message.find(words) != std::string_view::npos;
+  };
+  return fields.code == "25006" ||
+         (fields.code == "0A000" && (says("during recovery") || says("in a hot standby"))) ||
+         (fields.code == "55000" && says("recovery is in progress"));
+}
+
 // The text of an error with the server's names of statements replaced by the client's.
 std::string with_client_names(std::string_view text, const std::vector<Owed::Alias>& aliases) {
   std::string out(text);
@@ -119,6 +137,7 @@ ServerStream::Look ServerStream::look_status(std::string_view body, const Sides&
     error_ = "malformed ParameterStatus from server";
     return Look::Bad;
   }
+  if (name == "in_hot_standby") promoted_ = value == "off";
   if (auto index = sides.names.find(name)) {
     sides.server.set(*index, value);
     if (sides.client) sides.client->set(*index, value);
@@ -231,14 +250,23 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
       renamed |= position != fields.position;
     }
   }
-  if (sides.batch && !again) sides.batch->release(sides.out);
-  if (again) sides.batch->fail(whole);
-  if (renamed && sides.out && !again) {
-    // The fields again, with the message in the client's words.
-    sides.out->copy(error_anew(whole, [&](char type, std::string_view value) {
-      return type == 'M' ? std::string_view(message) : type == 'P' ? std::string_view(position) : value;
-    }));
+  Batch::Why why = Batch::Why::Plan;
+  if (!again && sides.batch && sides.batch->whole() && head) {
+    if (is_recovery_conflict(fields)) why = Batch::Why::Conflict;
+    if (is_for_primary(fields)) why = Batch::Why::ReadOnly;
+    again = why != Batch::Why::Plan && sides.batch->wants(why);
   }
+  if (sides.batch && !again) sides.batch->release(sides.out);
+  std::string renamed_message;
+  if (renamed && sides.out) {
+    // The fields again, with the message in the client's words.
+    renamed_message = error_anew(whole, [&](char type, std::string_view value) {
+      return type == 'M' ? std::string_view(message) : type == 'P' ? std::string_view(position) : value;
+    });
+    if (!again) sides.out->copy(renamed_message);
+  }
+  // As the client is told, should it be told after all.
+  if (again) sides.batch->fail(renamed_message.empty() ? whole : renamed_message, why);
   dropped_.clear();
   sides.owed.failed(dropped_);
   if (!dropped_.empty() && dropped_.front().detail && sides.of_client &&

@@ -29,7 +29,9 @@ bool WorkerImpl::outlives(const Client& client, const Server& server) const {
 
 // The server is closed already, and stood at the end of a message.
 void WorkerImpl::lost_under(Client& client, Server& server, std::string_view why) {
+  if (run_elsewhere(client, server)) return;
   ServerStream& stream = server.session->stream();
+  if (client.loss) client.loss->moved = false;
   base::Buffer in_block, outside;
   wire::append_error(in_block, {"ERROR", sqlstate::kConnectionFailure,
                                 cat("the server of this transaction was lost: ", why),

@@ -102,6 +102,7 @@ void WorkerImpl::on(KillClients& message) {
 
 // Nobody waits for a host that does not answer: not those it works for, not those who log in.
 void WorkerImpl::on(HostEjected& message) {
+  if (message.suspect) return host_suspect(message);
   for (auto& [slot, server] : servers_) {
     if (server->dead || !server->routed || server->host != message.host ||
         server->address != message.address)

@@ -25,6 +25,7 @@
 #include "howdah/session/passage.h"
 #include "howdah/session/server_session.h"
 #include "howdah/worker/messages.h"
+#include "howdah/worker/retries.h"
 #include "howdah/worker/shared.h"
 
 namespace howdah::worker {
@@ -85,6 +86,8 @@ struct DelayedNo {
 // Of a client that has lost a server; most never do (loss.cpp).
 struct LossState {
   std::unique_ptr<session::FailedBlock> failed;  // null: in no block
+  bool moved = false;     // its present request runs for the second time (retry.cpp)
+  pool::HostMask hosts = pool::kAnyHost;  // where
 };
 
 class Client final : public net::TransportUser {
@@ -194,6 +197,8 @@ class Server final : public net::TransportUser {
   std::shared_ptr<route::HostSigns> signs;  // of that host; null: not watched
   route::Identity identity = 0;             // which server it is; 0: nobody asked
   bool moved = false;                       // that one is no longer behind its address
+  bool standby = false;  // it said so at its login, and has not said otherwise since
+  bool rescue = false;  // we chose this standby for the request: what it refuses runs on the primary
   bool misfit = false;  // at its login it turned out to be in another role than its entry asks for
   std::shared_ptr<const net::TlsContext> tls;  // null: its entry has TLS off, or it is local
   std::vector<net::Address> addresses;  // left to try
@@ -281,6 +286,7 @@ struct PoolView {
   session::Parameters usual_parameters;
   std::shared_ptr<const ClientName> usual_name;
   metrics::Counters counters;
+  RecentCount recent;  // statements of routed entries
   std::shared_ptr<session::PoolStatements> statements;
   std::array<base::List<Client, &Client::link>, static_cast<std::size_t>(ClientList::Count)> clients;
   std::array<base::List<Server, &Server::link>, static_cast<std::size_t>(ServerList::Count)> servers;

@@ -148,7 +148,7 @@ void WorkerImpl::start_login(Server& server) {
 }
 
 // The monitor may be a moment behind, or not able to log in. PostgreSQL before 14 does not say.
-bool WorkerImpl::fits_role(const Server& server) const {
+bool WorkerImpl::fits_role(Server& server) const {
   using config::TargetAttrs;
   bool known = false, standby = false;
   for (const auto& [name, value] : server.session->reported()) {
@@ -156,6 +156,7 @@ bool WorkerImpl::fits_role(const Server& server) const {
     known = true;
     standby = value == "on";
   }
+  server.standby = known && standby;
   if (!known) return true;
   if (shared_.host_role) shared_.host_role(server.host, server.address, standby);
   switch (server.entry->target_session_attrs) {

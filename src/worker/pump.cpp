@@ -63,7 +63,7 @@ void WorkerImpl::request_server(Client& client) {
   }
   client.notified = false;
   pool::Checkout answer =
-      shared_.ledger.checkout(client.pool->id, {id_, client.id}, now(), actions_);
+      shared_.ledger.checkout(client.pool->id, {id_, client.id}, now(), actions_, hosts_for(client));
   take_checkout(client, answer);
 }
 
@@ -175,6 +175,7 @@ void WorkerImpl::link(Client& client, Server& server) {
   client.session.link();
   client.session.stream().relink();
   server.session->link();
+  server.session->batch().set_wishes(outlives(client, server), server.rescue);
   server.used = true;
   move(client, ClientList::Active);
   move(server, ServerList::Active);
@@ -304,7 +305,8 @@ std::size_t WorkerImpl::relay_from_server(Server& server, std::string_view bytes
   if (taken.event == ServerStream::Event::Settled) {
     settled(server);
   } else if (taken.event == ServerStream::Event::Again) {
-    run_again(client, server);
+    bool here = session.batch().why() == session::Batch::Why::Plan;
+    here ? run_again(client, server) : refused_here(client, server);
   } else if (taken.event == ServerStream::Event::Fatal) {
     server_lost(server, "the server ended the connection");
   } else if (client.session.stream().stalled() &&
@@ -386,8 +388,10 @@ void WorkerImpl::settled(Server& server) {
   metrics::Counters& counters = server.pool->counters;
   wire::TxStatus tx = server.session->stream().tx();
   TimePoint at = now();
+  if (server.client->loss) server.client->loss->moved = false;
   if (server.in_query) {
     server.in_query = false;
+    if (server.routed) server.pool->recent.add(at);
     ++counters.queries;
     counters.query_time += micros(server.query_start, at);
   }

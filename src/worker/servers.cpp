@@ -461,7 +461,8 @@ void WorkerImpl::server_lost(Server& server, std::string_view reason) {
   if (!linked && !kept) {
     // Nothing of this client's was sent: it goes back to where it stood in the queue.
     pool::Checkout answer = shared_.ledger.retry(client->pool->id, {id_, client->id},
-                                                 client->wait_since, now(), actions_);
+                                                 client->wait_since, now(), actions_,
+                                                 hosts_for(*client));
     take_checkout(*client, answer);
     if (!client->dead) resume_client(*client);
     return;

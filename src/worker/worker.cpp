@@ -186,7 +186,8 @@ void WorkerImpl::ask_again(pool::TicketId ticket, std::uint64_t number) {
     return;
   }
   pool::Checkout answer = shared_.ledger.retry(client.pool->id, {id_, client.id},
-                                               client.wait_since, now(), actions_);
+                                               client.wait_since, now(), actions_,
+                                               hosts_for(client));
   take_checkout(client, answer);
   if (!client.dead) resume_client(client);
 }
@@ -226,6 +227,7 @@ void WorkerImpl::run_action(pool::Action& action) {
     }
   } else if (auto* forget = std::get_if<pool::Forget>(&action)) {
     shared_.pool_statements.forget(forget->pool);
+    shared_.retries.forget(forget->pool);
     for (auto* worker : shared_.workers) worker->post(ForgetPool{forget->pool});
     shared_.welcomes.forget(forget->pool);
     shared_.accepted.forget(forget->pool);

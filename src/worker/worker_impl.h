@@ -12,6 +12,7 @@
 //   replication.cpp  clients with a server of their own     peers.cpp  cancels for other poolers
 //   state.cpp    session state, pins     loss.cpp      clients whose server is lost
 //   hashing.cpp  what a login waits for      yielding.cpp  logins that wait for queries
+//   retry.cpp    what runs once more elsewhere
 //
 // A turn is one call from the reactor. Within it nothing recurses from one connection into the next:
 // hand-overs go to gives_, the ledger's actions to actions_, the dead to graveyard lists, and the end
@@ -220,7 +221,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void open_server(pool::Open open);
   void connect_server(Server& server);
   void start_login(Server& server);
-  bool fits_role(const Server& server) const;
+  bool fits_role(Server& server) const;
   void identified(Server& server);
   // It is the very server that the monitor's samples of its address are from.
   bool measured(const Server& server) const;
@@ -285,6 +286,19 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   bool outlives(const Client& client, const Server& server) const;
   void lost_under(Client& client, Server& server, std::string_view why);
   std::optional<std::size_t> answer_failed(Client& client, std::string_view bytes);
+
+  // --- retry.cpp
+  static pool::HostMask hosts_for(const Client& client) {
+    return client.loss && client.loss->moved ? client.loss->hosts : pool::kAnyHost;
+  }
+  bool is_read(Client& client, const Server& server, std::string_view sql);
+  bool may_run_again(Client& client, Server& server);
+  pool::HostMask other_hosts(const Server& server) const;
+  void queue_again(Client& client, Server& server, pool::HostMask hosts);
+  bool run_elsewhere(Client& client, Server& server);
+  void refused_here(Client& client, Server& server);
+  bool may_rescue(const Client& client) const;
+  void host_suspect(const HostEjected& message);
 
   // --- reclaim.cpp
   bool reclaim(Server& server, bool at_boundary);     // false: it has to be closed

@@ -222,3 +222,20 @@ TEST_CASE("who loses more than a transaction is disconnected" * doctest::skip(kS
     CHECK(client.lost());
   }
 }
+
+TEST_CASE("writes are never run twice, however their server ends" * doctest::skip(kSkip)) {
+  PgCluster cluster;
+  cluster.sql(
+      "create table t (c int); create function f() returns int language sql volatile as 'insert "
+      "into t values (1) returning c'");
+  Pooler pooler(alone(cluster));
+  for (const char* sql : {"insert into t select 1 from pg_sleep(60)",
+                          "select f() from pg_sleep(60)", "select 1; select pg_sleep(60)"}) {
+    CAPTURE(sql);
+    Client client = pooler.connect("rw");
+    client.send(sql);
+    terminate(cluster, "pg_sleep(60)");
+    CHECK(client.last().error().code == "57P01");
+    CHECK(client.transaction() == PQTRANS_IDLE);
+  }
+}

@@ -9,14 +9,14 @@
 //   Off --begin()--> Open --Sync or Query sent--> Whole --an answer goes to the client--> Off
 //                     |                             |--another message is sent-----------> Off
 //                     |--Flush, too long, nobody wants it--> Off
-//                                                   |--fail(error)--> Failed
+//                                                   |--fail(error, why)--> Failed
 //                                                   --ReadyForQuery('I')--> run it again
 //                                                                       |--ReadyForQuery('T',
 //                                                                       'E')--> Off, the error is
 //                                                                       told
 //
 // While it is Whole, answers that say nothing yet (ParseComplete, BindComplete, CloseComplete,
-// ParameterDescription, NoData) are held; they go ahead of the first one that does. PostgreSQL
+// ParameterDescription, NoData, RowDescription) are held; they go ahead of the first one that does. PostgreSQL
 // itself sends nothing before the Sync unless it has 8 kB of it, so no client waits for them. Whole
 // means therefore: nothing of this batch's answer has reached the client, bytes() are all of it,
 // and after take() they can be sent again, here or elsewhere.
@@ -40,6 +40,12 @@ class Batch {
  public:
   static constexpr std::size_t kMax = 16 * 1024;
   enum class State : std::uint8_t { Off, Open, Whole, Failed };
+  // Why it is to be run again.
+  enum class Why : std::uint8_t {
+    Plan,      // outdated: on the same server, with its statements parsed anew
+    Conflict,  // a standby's recovery was in its way: on another one
+    ReadOnly,  // a standby cannot run it: on the primary
+  };
 
   State state() const { return state_; }
   bool open() const { return state_ == State::Open; }
@@ -69,8 +75,20 @@ class Batch {
   void release(Pieces* out);
   bool to_release() const { return state_ != State::Off || !held_.empty(); }
   // That error is not told yet.
-  void fail(std::string_view error);
+  void fail(std::string_view error, Why why);
+  Why why() const { return why_; }
+  // Which failures its owner wants to hear of before the client does.
+  void set_wishes(bool conflict, bool read_only) {
+    conflict_ = conflict;
+    read_only_ = read_only;
+  }
+  bool wants(Why why) const { return why == Why::Conflict ? conflict_ : read_only_; }
 
+  std::string_view bytes() const { return bytes_; }
+
+  // The texts that it runs, in order. False: not all of them are known, or what a parameter's type
+  // of the database's own does.
+  bool executes(const ClientStatements& client, std::vector<std::string>& texts) const;
   // Its bytes, to be sent once more; the client's names are as before it.
   std::string take(ClientStatements& client);
 
@@ -81,7 +99,9 @@ class Batch {
     bool added;
   };
   State state_ = State::Off;
+  Why why_ = Why::Plan;
   bool wanted_ = false, parses_unnamed_ = false;
+  bool conflict_ = false, read_only_ = false;
   std::size_t from_ = 0;
   std::string bytes_, held_;
   std::vector<Change> changes_;

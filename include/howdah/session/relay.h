@@ -236,6 +236,8 @@ class ServerStream {
   wire::TxStatus tx() const { return tx_; }
   void set_tx(wire::TxStatus tx) { tx_ = tx; }
   bool at_boundary() const { return body_left_ == 0; }
+  // A standby has become a primary while we were connected.
+  bool promoted() const { return promoted_; }
   // COPY FROM STDIN began since clear_error().
   bool copy_in_begun() const { return copy_in_begun_; }
   // The last ErrorResponse seen since clear_error() was FATAL or PANIC: the client has been told why the server goes.
@@ -264,6 +266,7 @@ class ServerStream {
   std::uint32_t body_left_ = 0;
   bool drop_body_ = false;  // the rest of the body is not the client's to see
   wire::TxStatus tx_ = wire::TxStatus::Idle;
+  bool promoted_ = false;
   bool saw_fatal_ = false, saw_error_ = false, keep_error_text_ = false, copy_in_begun_ = false;
   std::string error_text_, error_code_, last_words_;
   std::vector<Owed::Entry> dropped_;

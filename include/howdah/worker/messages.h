@@ -137,6 +137,7 @@ struct HostMoved {  // a watched host's address leads to this server now
 struct HostEjected {  // a watched host: what runs there will not end
   config::Host host;
   std::string address;
+  bool suspect = false;  // not yet: a probe has failed
 };
 struct Quit {};
 

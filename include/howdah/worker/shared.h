@@ -29,6 +29,7 @@
 #include "howdah/session/session_state.h"
 #include "howdah/worker/messages.h"
 #include "howdah/worker/password_files.h"
+#include "howdah/worker/retries.h"
 #include "howdah/worker/tls.h"
 #include "howdah/worker/user_cache.h"
 
@@ -144,6 +145,7 @@ struct Shared {
   AcceptedValues accepted{};
   FirstStates first_states{};
   PinBudget pins{};
+  RetryBook retries{};
   CheckGate ldap_checks{2}, pam_checks{1};  // PAM's modules need not know of threads
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   // A connection to a watched host was lost or refused. Any thread; null: nothing is watched.

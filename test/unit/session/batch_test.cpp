@@ -187,3 +187,80 @@ TEST_CASE("more than 16 kB, a Flush, or a batch within a transaction are not kep
     CHECK(link.batch.state() == Batch::State::Off);
   }
 }
+
+TEST_CASE("a standby's refusals are held back from the client where somebody wants to know first") {
+  auto error = [](const char* code, const char* text) {
+    return message('E', z("SERROR") + z("C" + std::string(code)) + z("M" + std::string(text)) +
+                            std::string(1, '\0'));
+  };
+  const std::string conflict = error("40001", "canceling statement due to conflict with recovery"),
+                    serialize = error("40001", "could not serialize access"),
+                    read_only = error("25006", "cannot execute INSERT in a read-only transaction"),
+                    lock = error("0A000", "cannot acquire lock during recovery"),
+                    other = error("0A000", "no"),
+                    wal = error("55000", "recovery is in progress");
+  for (auto [bytes, conflicts, read_onlys, held] :
+       {std::tuple(conflict, true, false, true), std::tuple(conflict, false, true, false),
+        std::tuple(serialize, true, true, false), std::tuple(read_only, true, false, false),
+        std::tuple(read_only, false, true, true), std::tuple(lock, false, true, true),
+        std::tuple(other, true, true, false), std::tuple(wal, false, true, true)}) {
+    CAPTURE(bytes);
+    Link link;
+    link.keep = true;
+    link.batch.set_wishes(conflicts, read_onlys);
+    link.ask(message('Q', z("select 1")));
+    CHECK(link.answer(bytes) == (held ? "" : bytes));
+    CHECK(link.answer(kIdle) == (held ? "" : kIdle));
+    CHECK(link.event == (held ? ServerStream::Event::Again : ServerStream::Event::Settled));
+    if (!held) continue;
+    CHECK(link.batch.why() == (conflicts ? Batch::Why::Conflict : Batch::Why::ReadOnly));
+    // It may be told after all.
+    link.batch.release(&link.to_client);
+    CHECK(Link::text(link.to_client) == bytes);
+  }
+  // Behind a part of the answer it is too late.
+  Link link;
+  link.keep = true;
+  link.batch.set_wishes(true, true);
+  link.ask(message('Q', z("select 1")));
+  const std::string row = message('T', "x") + message('D', "x");
+  CHECK(link.answer(row) == row);
+  CHECK(link.answer(conflict + kIdle) == conflict + kIdle);
+}
+
+TEST_CASE("the description of rows alone is not yet an answer") {
+  Link link;
+  link.keep = true;
+  link.ask(message('Q', z("select 1")));
+  CHECK(link.answer(message('T', "x")).empty());
+  CHECK(link.batch.whole());
+  CHECK(link.answer(message('D', "x")) == message('T', "x") + message('D', "x"));
+  CHECK(!link.batch.whole());
+}
+
+TEST_CASE("the texts that a batch runs are known, whichever way they are named") {
+  auto texts = [](const std::string& bytes) {
+    Link link;
+    link.prepare();
+    link.keep = true;
+    link.ask(message('P', std::string("\0select 2\0\0\0", 12)) + kSync);
+    link.answer(message('1', "") + kIdle);
+    link.ask(bytes);
+    std::vector<std::string> found;
+    if (!link.batch.executes(link.client, found)) return std::string("?");
+    std::string all;
+    for (const std::string& text : found) all += text + ';';
+    return all;
+  };
+  const std::string parse = message('P', z("") + z("select 3") + std::string(2, '\0'));
+  const std::string own_type =
+      message('P', z("") + z("select $1") + std::string("\0\1\0\0\x40\0", 6));
+  const std::string bind = message('B', std::string(8, '\0'));
+  CHECK(texts(message('Q', z("select 1; select 2"))) == "select 1; select 2;");
+  CHECK(texts(kBind + kExecute + kSync) == "select 1;");
+  CHECK(texts(bind + kExecute + kSync) == "select 2;");
+  CHECK(texts(parse + bind + kExecute + kBind + kExecute + kSync) == "select 3;select 1;");
+  CHECK(texts(parse + kSync) == "");
+  CHECK(texts(own_type + bind + kExecute + kSync) == "?");
+  CHECK(texts(kExecute + kSync) == "?");
+}

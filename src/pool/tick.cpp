@@ -10,6 +10,13 @@ namespace howdah::pool {
 namespace {
 using namespace std::chrono_literals;
 constexpr Duration kFillRetry = 1s;  // min_pool_size that a limit or a host does not let through
+// Of a database that only `*` knows and that the server says does not exist: anybody may make up
+// names, before any proof where the auth_query is asked there.
+constexpr Duration kNoSuchDatabase = 15s;
+
+bool does_not_exist(const Pool& pool) {
+  return pool.entry->automatic && pool.login_error && pool.login_error->code == "3D000";
+}
 }  // namespace
 
 void Book::tick(TimePoint now, Actions& actions) {
@@ -97,6 +104,7 @@ bool Book::forget_if_idle(Pool& pool, TimePoint now, Actions& actions) {
   TimePoint due = base::kNever;
   if (pool.entry->automatic && !pool.scopes[kDatabase]->paused)
     due = base::deadline_after(pool.idle_since, settings.autodb_idle_timeout);
+  if (does_not_exist(pool)) due = std::min(due, pool.idle_since + kNoSuchDatabase);
   if (!(pool.entry->user && pool.minimum != 0))
     due = std::min(due, base::deadline_after(pool.idle_since, settings.pool_idle_timeout));
   if (pool.removed) due = std::min(due, pool.idle_since + kFillRetry);

@@ -215,6 +215,30 @@ TEST_CASE("an automatic database's pools go after autodb_idle_timeout, unless it
   }
 }
 
+TEST_CASE("made-up names of databases do not pile up: those that do not exist go soon") {
+  auto config = small_config();
+  auto star = std::make_shared<config::Database>();
+  star->name = "*";
+  star->hosts.push_back({"h", 5432});
+  config->wildcard = star;
+  Yard yard(config);
+  std::string code;
+  bool stays = false;
+  SUBCASE("it does not exist") { code = "3D000"; }
+  SUBCASE("another reason says nothing of the database") {
+    code = "28P01";
+    stays = true;
+  }
+  PoolId made_up = yard.pool("made up");
+  yard.checkout(made_up);
+  yard.login_failed({code, "no"});
+  yard.tick();
+  yard.tick(14s);
+  CHECK(yard.exists(made_up));
+  yard.tick(2s);
+  CHECK(yard.exists(made_up) == stays);
+}
+
 TEST_CASE("a tick touches nothing where nothing is due") {
   Yard yard;
   yard.parked(yard.pool());

@@ -3,6 +3,9 @@
 //
 //   relay-simple     a Query to the server and its four answers back, as the streams see them
 //   relay-extended   Parse, Bind, Describe, Execute, Sync and their answers
+//   follow-simple, follow-unnamed, follow-prepared    the same in transaction mode, where statements
+//                    are followed; prepared: Bind of a named statement that the server has, to Sync
+//   ...-no-batch     likewise, without keeping what may have to be run once more (session/batch.h)
 //   client-wants     ClientSession: an idle client's Query asks for a server, is linked, unlinked
 //   checkout         Ledger: checkout of a parked server and its checkin
 //   handover         Ledger: checkin that goes to a waiter, and that waiter's checkout
@@ -79,6 +82,58 @@ bool relay(long count, const std::string& query, const std::string& answer) {
   return true;
 }
 
+std::string prepared_query() {
+  base::Buffer out;
+  wire::Message(out, 'B').cstring("").cstring("S_1").i16(0).i16(1).i32(5).bytes("12345").i16(0);
+  wire::Message(out, 'E').cstring("").i32(0);
+  wire::Message(out, 'S');
+  return text(out);
+}
+
+std::string prepared_answer() {
+  base::Buffer out;
+  wire::Message(out, '2');
+  wire::Message(out, 'D').i16(1).i32(4).bytes("1234");
+  wire::append_command_complete(out, "SELECT 1");
+  wire::append_ready_for_query(out, wire::TxStatus::Idle);
+  return text(out);
+}
+
+bool follow(long count, const std::string& query, const std::string& answer, bool batches) {
+  session::TrackedNames names({});
+  session::Parameters server(names.size()), client(names.size());
+  session::ClientStream up;
+  session::ServerStream down;
+  session::Owed owed;
+  session::ClientStatements theirs;
+  session::ServerStatements held;
+  session::StatementTable table;
+  session::PoolStatements pool;
+  session::FactsCache facts;
+  session::Pieces to_server, to_client;
+  session::Batch batch;
+  auto statement = table.get(session::Statement::Form::Protocol,
+                             std::string_view("select $1::int\0\0\0", 17), "");
+  theirs.add("S_1", statement);
+  held.add(statement, pool.epoch());
+  session::Batch* kept = batches ? &batch : nullptr;
+  for (long i = 0; i < count; ++i) {
+    to_server.clear();
+    to_client.clear();
+    session::Following f{owed, theirs,    7,         held,
+                         table, pool,     facts,     200,
+                         true,  false,    down.tx(), session::Reading{&client, nullptr},
+                         to_server, to_client, kept};
+    auto sent = up.follow(query, 1 << 30, f);
+    auto back = down.forward(
+        answer, {names, server, &client, owed, &held, &theirs, &pool, &to_client, kept});
+    if (sent.forward != query.size() || back.event != session::ServerStream::Event::Settled) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool client_wants(long count) {
   config::Settings settings;
   session::TrackedNames names({});
@@ -140,13 +195,19 @@ bool ledger(long count, bool waiter) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::fputs("usage: pure relay-simple|relay-extended|client-wants|checkout|handover COUNT\n", stderr);
+    std::fputs("usage: pure relay-simple|relay-extended|follow-PART[-no-batch]|client-wants|checkout|handover COUNT\n", stderr);
     return 2;
   }
   std::string_view part = argv[1];
   long count = std::atol(argv[2]);
+  const bool batches = !part.ends_with("-no-batch");
+  if (!batches) part.remove_suffix(9);
   bool right = part == "relay-simple"     ? relay(count, simple_query(), simple_answer())
                : part == "relay-extended" ? relay(count, extended_query(), extended_answer())
+               : part == "follow-simple"  ? follow(count, simple_query(), simple_answer(), batches)
+               : part == "follow-unnamed" ? follow(count, extended_query(), extended_answer(), batches)
+               : part == "follow-prepared"
+                   ? follow(count, prepared_query(), prepared_answer(), batches)
                : part == "client-wants"   ? client_wants(count)
                : part == "checkout"       ? ledger(count, false)
                : part == "handover"       ? ledger(count, true)

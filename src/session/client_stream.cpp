@@ -382,7 +382,10 @@ void ClientStream::on_describe(Following& f, std::string_view seen) {
     const Owed::Entry* bind = f.owed.last();
     if (bind && bind->kind == fe::kBind && cursor.ok() && !of_statement) {
       entry.statement = bind->statement;
-      if (bind->name_size > 0) f.client.describe(f.owed.name_of(*bind));
+      if (bind->name_size > 0) {
+        f.client.describe(f.owed.name_of(*bind));
+        f.client.knows(f.owed.name_of(*bind), f.server.epoch(bind->statement));
+      }
     } else {
       f.client.describe_all();  // it may be of any of them
     }
@@ -395,6 +398,7 @@ void ClientStream::on_describe(Following& f, std::string_view seen) {
   if (statement) {
     if (!ensure_on_server(f, statement, name) && f.batch) f.batch->want();
     f.client.describe(name);
+    f.client.knows(name, f.server.epoch(statement->id));
     entry.statement = statement->id;
     f.to_server.copy(short_message(fe::kDescribe, base::cat('S', statement->server_name, '\0')));
   } else if (name.empty()) {

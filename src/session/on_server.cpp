@@ -121,6 +121,10 @@ std::string short_message(char type, std::string_view body) {
   return message;
 }
 
+bool is_older(const Following& f, const StatementRef& statement, std::string_view name) {
+  return !name.empty() && f.server.epoch(statement->id) < f.client.known_epoch(name);
+}
+
 StatementRef known_to(const Following& f, std::string_view name) {
   StatementRef statement = f.client.find(name);
   name = ClientStatements::cut(name);
@@ -172,7 +176,7 @@ bool ensure_on_server(Following& f, const StatementRef& statement, std::string_v
   ++f.needed;  // it comes to the front
   switch (f.server.has(statement->id)) {
     case ServerStatements::Has::Yes:
-      if (depends && effects) {
+      if ((depends && effects) || is_older(f, statement, name)) {
         close_on_server(f, statement);
         break;
       }

@@ -201,6 +201,19 @@ bool ServerStream::run_again(const Owed::Entry& head, const Sides& sides) const 
   return described;
 }
 
+// Other servers' plans of that time are as old: who is told is not told once more by each of them.
+void ServerStream::knows_outdated(const Owed::Entry& head, bool again, const Sides& sides) {
+  if (!sides.pool || !sides.of_client) return;
+  bool seen = head.statement != 0 && sides.statements->epoch(head.statement) < sides.pool->epoch();
+  if (!seen) sides.pool->schema_changed();
+  if (again) return;
+  if (head.name_size > 0) sides.of_client->knows(sides.owed.name_of(head), sides.pool->epoch());
+  if (!head.detail) return;
+  for (const Owed::Alias& alias : head.detail->aliases) {
+    sides.of_client->knows(alias.client, sides.pool->epoch());
+  }
+}
+
 ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides& sides) {
   wire::ErrorFields fields = wire::read_error(whole.substr(kHeaderSize));
   saw_error_ = true;
@@ -228,6 +241,7 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
           sides.statements->mark_stale(executed->id);
       }
       again = run_again(*head, sides);
+      knows_outdated(*head, again, sides);
     }
     // Somebody took it away behind our back (a function that runs DEALLOCATE ALL).
     if (fields.code == "26000" && head->statement != 0) sides.statements->remove(head->statement);

@@ -45,6 +45,9 @@ bool stand_in_unnamed(Following& f, std::string_view body);
 // What the client's name means when the next message reaches the server; null: nothing.
 StatementRef known_to(const Following& f, std::string_view name);
 
+// The server's plan of it is older than what the client was told of its rows.
+bool is_older(const Following& f, const StatementRef& statement, std::string_view name);
+
 // Closes it on the server, unseen by the client.
 void close_on_server(Following& f, const StatementRef& statement);
 // Closes the least recently used while there are too many.

@@ -167,6 +167,18 @@ bool ClientStatements::described(std::string_view name) const {
   return found != names_->end() && found->second.described;
 }
 
+void ClientStatements::knows(std::string_view name, std::uint64_t epoch) {
+  if (!names_) return;
+  auto found = names_->find(cut(name));
+  if (found != names_->end()) found->second.epoch = std::max(found->second.epoch, epoch);
+}
+
+std::uint64_t ClientStatements::known_epoch(std::string_view name) const {
+  if (!names_) return 0;
+  auto found = names_->find(cut(name));
+  return found == names_->end() ? 0 : found->second.epoch;
+}
+
 StatementRef ClientStatements::remove(std::string_view name) {
   if (!names_) return nullptr;
   auto found = names_->find(cut(name));

@@ -2,6 +2,7 @@
 // of names that these requests gave or took, and the state of the transaction where the server must
 // be made ready by messages of ours, which fail in one that has failed. See client_stream.cpp.
 #include "howdah/session/relay.h"
+#include "session/sql_names.h"
 
 namespace howdah::session {
 
@@ -86,7 +87,10 @@ bool ClientStream::must_wait(const Following& f, char type, std::string_view see
   if (f.max_prepared == 0) return false;
   if (named && !name.empty()) {
     if (is_uncertain(f, name)) return true;
-    if (type != fe::kClose && is_missing(f, f.client.find(name))) return true;
+    StatementRef statement = f.client.find(name);
+    if (type != fe::kClose && (is_missing(f, statement) ||
+                               (statement && is_older(f, statement, name))))
+      return true;
   }
   if (!whole || (type != fe::kQuery && type != fe::kParse)) return false;
   wire::Cursor cursor(seen.substr(kHeaderSize));

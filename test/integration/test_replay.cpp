@@ -29,18 +29,20 @@ std::string bytes_of(const std::vector<Message>& messages) {
   return all;
 }
 
-// A pool of one server that holds the plan of kText as it was before a column came.
+// A pool of servers, most often one, that hold the plan of kText as it was before a column came.
 struct Outdated {
   BothDatabases databases{kSchema};
   Pooler pooler;
   RawClient client;
 
-  explicit Outdated(const std::string& first)
-      : pooler({.settings = {{"pool_mode", "transaction"}, {"default_pool_size", "1"}},
+  explicit Outdated(const std::string& first, const std::string& second = "")
+      : pooler({.settings = {{"pool_mode", "transaction"},
+                             {"default_pool_size", second.empty() ? "1" : "2"}},
                 .databases = {databases.entry("db")}}),
         client(pooler.raw()) {
     client.login("db", "postgres");
     ask(first);
+    if (!second.empty()) ask_both(second);
     databases.sql("alter table item add column price int4 default 5");
   }
   std::string ask(const std::string& bytes, int ends = 1) {
@@ -53,6 +55,25 @@ struct Outdated {
         answer.push_back(std::move(message));
       }
     }
+    return types;
+  }
+  // The same on each of two servers: others hold one, then the other.
+  std::string ask_both(const std::string& bytes, int ends = 1) {
+    auto hold = [&](RawClient& other) {
+      other.send(query("begin"));
+      other.until('Z');
+    };
+    RawClient one = pooler.raw(), other = pooler.raw();
+    one.login("db", "postgres");
+    other.login("db", "postgres");
+    hold(one);
+    std::string types = ask(bytes, ends);
+    hold(other);
+    one.send(query("rollback"));
+    one.until('Z');
+    types += " " + ask(bytes, ends);
+    other.send(query("rollback"));
+    other.until('Z');
     return types;
   }
   // What PostgreSQL says to a session that has just prepared what is needed.
@@ -103,6 +124,23 @@ TEST_CASE("who holds an old description gets the error once (JDBC)") {
   CHECK(it.error() == "0A000");
   CHECK(it.ask(again) == "2DCZ");
   CHECK(parse_row(it.answer[1].body).size() == 3);
+}
+
+TEST_CASE("who holds an old description gets the error once, not once from each server") {
+  std::string again = bound("S_1") + execute("") + msg::sync();
+  std::string first = parse("S_1", kText) + describe('S', "S_1") + again;
+  Outdated it(first, again);
+  CHECK(it.ask_both(again) == "EZ 2DCZ");
+  CHECK(it.ask_both(again) == "2DCZ 2DCZ");
+  CHECK(parse_row(it.answer[1].body).size() == 3);
+}
+
+TEST_CASE("in transactions, too, the error comes once, not once from each server") {
+  std::string again = bound("S_1") + execute("") + msg::sync();
+  Outdated it(parse("S_1", kText) + again, again);
+  std::string block = query("begin") + again + query("rollback");
+  CHECK(it.ask(block, 3) == "CZEZCZ");
+  CHECK(it.ask_both(block, 3) == "CZ2DCZCZ CZ2DCZCZ");
 }
 
 TEST_CASE("a new name for the same text is not refused for the old one's plan") {

@@ -257,6 +257,7 @@ class ServerStream {
   Look look_error(std::string_view whole, const Sides& sides);
   void keep_last_words(std::string_view whole, const wire::ErrorFields& fields);
   bool run_again(const Owed::Entry& head, const Sides& sides) const;
+  static void knows_outdated(const Owed::Entry& head, bool again, const Sides& sides);
   void look_complete(std::string_view tag, const Sides& sides);
   void finished(char type, Owed::Detail& detail, const Sides& sides);
   void undo(Owed::Entry& entry, bool skipped, const Sides& sides);

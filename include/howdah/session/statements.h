@@ -96,6 +96,10 @@ class ClientStatements {
   void describe(std::string_view name);
   void describe_all();
   bool described(std::string_view name) const;
+  // The PoolStatements epoch of the newest plan whose rows, or whose being outdated, the client was
+  // told of: an older plan is not for it.
+  void knows(std::string_view name, std::uint64_t epoch);
+  std::uint64_t known_epoch(std::string_view name) const;
   // Only if the name still means this one.
   void remove(std::string_view name, std::uint64_t id);
   void clear();
@@ -139,6 +143,7 @@ class ClientStatements {
     StatementRef statement;
     bool proved;
     bool described = false;
+    std::uint64_t epoch = 0;
   };
   using Names = std::unordered_map<std::string, Known, Hash, std::equal_to<>>;
   std::unique_ptr<Names> names_;  // most clients have none

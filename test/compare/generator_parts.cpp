@@ -100,7 +100,8 @@ void Generator::portals() {
     add(msg::query("begin"));
     if (chance(50)) end_step();
   }
-  // Of two that name statements the first may be executed behind the second: a known limit.
+  // Of two that name statements the first may be executed behind the second, and two of one PREPARE
+  // may both find a name free: known limits.
   bool may_name = has(kSqlPrepare) && has(kNested);
   auto any = [&]() -> const Statement& {
     bool names = may_name && chance(30);
@@ -110,7 +111,7 @@ void Generator::portals() {
   const Statement* statement = &any();
   add_parse("", *statement);
   add(binding("p1", "", statement->types));
-  if (chance(40)) {
+  if (chance(40) || statement->kind == Kind::Prepare) {
     statement = &any();
     add_parse("", *statement);
   }

@@ -16,6 +16,7 @@ void Batch::off() {
   bytes_.clear();
   held_.clear();
   changes_.clear();
+  freed_id_ = 0;
 }
 
 void Batch::begin(std::size_t at) {
@@ -88,8 +89,9 @@ bool Batch::may_wait(char type) {
   }
 }
 
-void Batch::release(Pieces* out) {
+void Batch::release(Pieces* out, ClientStatements* client) {
   if (out && !held_.empty()) out->copy(held_);
+  if (client && freed_id_ != 0) client->remove(freed_, freed_id_);
   off();
 }
 

@@ -40,7 +40,7 @@ void ServerStream::keep_last_words(std::string_view whole, const wire::ErrorFiel
 }
 
 ServerStream::Aftermath ServerStream::lose(const Errors& errors, const Sides& sides) {
-  if (sides.batch) sides.batch->release(sides.out);
+  if (sides.batch) sides.batch->release(sides.out, sides.of_client);
   Aftermath after;
   after.in_block = tx_ != wire::TxStatus::Idle;
   after.told = tx_ == wire::TxStatus::Failed;

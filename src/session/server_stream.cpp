@@ -124,7 +124,7 @@ ServerStream::Look ServerStream::look_ready(std::string_view body, const Sides& 
   tx_ = static_cast<wire::TxStatus>(status);
   if (sides.batch && sides.batch->failed()) {
     if (tx_ == wire::TxStatus::Idle && sides.owed.nothing()) return Look::Again;
-    sides.batch->release(sides.out);
+    sides.batch->release(sides.out, sides.of_client);
   }
   return verdict == Owed::Verdict::Swallow ? Look::Made : Look::Ready;
 }
@@ -286,7 +286,11 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
   if (!dropped_.empty() && dropped_.front().detail && sides.of_client &&
       (dropped_.front().detail->undo & Owed::kFreesName) != 0) {
     const Owed::Detail& early = *dropped_.front().detail;
-    sides.of_client->remove(early.name, early.statement->id);
+    if (again) {
+      sides.batch->frees(early.name, early.statement->id);
+    } else {
+      sides.of_client->remove(early.name, early.statement->id);
+    }
   }
   undo_dropped(sides);
   return told || renamed || again ? Look::Made : Look::Forward;

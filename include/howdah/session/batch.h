@@ -71,12 +71,17 @@ class Batch {
   static bool may_wait(char type);
   void hold(std::string_view answers) { held_ += answers; }
   // Something of consequence comes, or there is no running it again any more: what is held goes
-  // first.
-  void release(Pieces* out);
+  // first. `client`: whose name goes if its late error is told now; needed once it has failed.
+  void release(Pieces* out, ClientStatements* client = nullptr);
   bool to_release() const { return state_ != State::Off || !held_.empty(); }
   // That error is not told yet.
   void fail(std::string_view error, Why why);
   Why why() const { return why_; }
+  // It is the late error of a Parse that was answered early: the name goes when it is told.
+  void frees(std::string_view name, std::uint64_t statement) {
+    freed_ = name;
+    freed_id_ = statement;
+  }
   // Which failures its owner wants to hear of before the client does.
   void set_wishes(bool conflict, bool read_only) {
     conflict_ = conflict;
@@ -103,7 +108,8 @@ class Batch {
   bool wanted_ = false, parses_unnamed_ = false;
   bool conflict_ = false, read_only_ = false;
   std::size_t from_ = 0;
-  std::string bytes_, held_;
+  std::string bytes_, held_, freed_;
+  std::uint64_t freed_id_ = 0;  // 0: none
   std::vector<Change> changes_;
 };
 

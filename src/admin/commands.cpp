@@ -5,6 +5,7 @@
 
 #include "admin/pool_view.h"
 #include "admin/shows.h"
+#include "howdah/admin/routes.h"
 #include "howdah/base/text.h"
 #include "howdah/wire/error.h"
 
@@ -225,6 +226,10 @@ void Reply::operator()(base::Buffer&& answer) const {
 void run_command(std::string_view query, Rights rights, Control& control,
                  std::function<void(base::Buffer&& answer)> send) {
   Reply reply(std::move(send));
+  if (auto sql = routed_text(query); sql && !sql->empty()) {
+    control.explain(*sql, [reply](const State& state) { reply(route_answer(routes_of(state))); });
+    return;
+  }
   CommandText text = read_command(query);
   Request request{text, query, rights};
   switch (text.kind) {

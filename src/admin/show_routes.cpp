@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "admin/answer.h"
+#include "admin/shows.h"
 #include "howdah/admin/routes.h"
 
 namespace howdah::admin {
@@ -27,15 +28,14 @@ bool take_word(std::string_view& text, std::string_view word) {
 
 }  // namespace
 
-base::Buffer routes_answer(const std::vector<RouteCount>& counts) {
+namespace {
+void write_rows(const std::vector<RouteCount>& counts, base::Buffer& answer) {
   std::map<std::pair<std::string, route::Reason>, std::pair<std::uint64_t, std::uint64_t>> sums;
   for (const RouteCount& count : counts) {
     auto& sum = sums[{count.database, count.reason}];
     sum.first += count.to_primary;
     sum.second += count.to_replica;
   }
-  base::Buffer answer;
-  wire::append_row_description(answer, kRoutes, std::size(kRoutes));
   for (const auto& [key, sum] : sums) {
     if (sum.first == 0 && sum.second == 0) continue;
     Row(answer, std::size(kRoutes))
@@ -44,8 +44,40 @@ base::Buffer routes_answer(const std::vector<RouteCount>& counts) {
         .number(sum.first)
         .number(sum.second);
   }
+}
+
+void route_rows(const State& state, base::Buffer& to) {
+  std::vector<RouteCount> counts;
+  for (const WorkerReport& worker : state.workers)
+    for (const auto& [id, pool] : worker.pools)
+      counts.insert(counts.end(), pool.routes.begin(), pool.routes.end());
+  write_rows(counts, to);
+}
+
+constexpr Show kShows[] = {{"ROUTES", Rights::Stats, ShowKind::Rows, kRoutes, route_rows}};
+}  // namespace
+
+std::span<const Show> route_shows() { return kShows; }
+
+base::Buffer routes_answer(const std::vector<RouteCount>& counts) {
+  base::Buffer answer;
+  wire::append_row_description(answer, kRoutes, std::size(kRoutes));
+  write_rows(counts, answer);
   finish(answer, "SHOW");
   return answer;
+}
+
+std::vector<RouteOf> routes_of(const State& state) {
+  std::map<std::string, route::Explanation> by_entry;  // of a worker whose catalogue knows more
+  for (const WorkerReport& worker : state.workers)
+    for (const auto& [id, pool] : worker.pools) {
+      if (!pool.explained) continue;
+      auto [at, first] = by_entry.emplace(pool.database, *pool.explained);
+      if (!first && at->second.reason == route::Reason::Unknown) at->second = *pool.explained;
+    }
+  std::vector<RouteOf> routes;
+  for (const auto& [name, why] : by_entry) routes.push_back({name, why});
+  return routes;
 }
 
 std::optional<std::string> routed_text(std::string_view command) {

@@ -36,7 +36,8 @@ const Show* find_in(std::span<const Show> table, std::string_view word) {
 std::vector<const Show*> all_shows() {
   std::vector<const Show*> all;
   for (auto table :
-       {config_shows(), pool_shows(), socket_shows(), host_shows(), std::span<const Show>(kOthers)}) {
+       {config_shows(), pool_shows(), socket_shows(), host_shows(), route_shows(),
+        std::span<const Show>(kOthers)}) {
     for (const Show& show : table) all.push_back(&show);
   }
   return all;
@@ -44,7 +45,8 @@ std::vector<const Show*> all_shows() {
 
 const Show* find_show(std::string_view word) {
   for (auto table :
-       {config_shows(), pool_shows(), socket_shows(), host_shows(), std::span<const Show>(kOthers)}) {
+       {config_shows(), pool_shows(), socket_shows(), host_shows(), route_shows(),
+        std::span<const Show>(kOthers)}) {
     if (const Show* show = find_in(table, word)) return show;
   }
   return nullptr;

@@ -44,5 +44,6 @@ std::span<const Show> config_shows();
 std::span<const Show> pool_shows();
 std::span<const Show> socket_shows();
 std::span<const Show> host_shows();
+std::span<const Show> route_shows();
 
 }  // namespace howdah::admin

@@ -230,12 +230,16 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
   for (const Place& place : entry.places)
     hosts.push_back({{place.endpoint.host, place.endpoint.port}, place.endpoint.address, 0,
                      false, place.signs});
-  for (std::size_t i = 0; i < places.size(); ++i) hosts[places[i]].weight = fit.weights[i];
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    hosts[places[i]].weight = fit.weights[i];
+    hosts[places[i]].primary = i < fit.primary.size() && fit.primary[i];
+  }
   if (entry.ever_told && hosts == entry.told) return;
   entry.ever_told = true;
   entry.told = hosts;
   pool::Actions actions;
   ledger_.set_hosts(name, std::make_shared<const pool::HostSet>(std::move(hosts)), now, actions);
+  shared_.hosts_version.fetch_add(1, std::memory_order_release);
   perform_(std::move(actions));
 }
 

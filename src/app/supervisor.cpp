@@ -256,12 +256,21 @@ void Supervisor::on(worker::Report& message) {
 }
 
 void Supervisor::gather(bool rows, std::function<void(const admin::State&)> ready) {
+  gather(rows, "", std::move(ready));
+}
+
+void Supervisor::explain(const std::string& sql, std::function<void(const admin::State&)> ready) {
+  gather(false, sql, std::move(ready));
+}
+
+void Supervisor::gather(bool rows, const std::string& sql,
+                        std::function<void(const admin::State&)> ready) {
   std::uint64_t token = next_token_++;
   gatherings_.emplace(token,
                       Gathering{rows, threads_.size(),
                                 std::vector<admin::WorkerReport>(threads_.size()),
                                 std::move(ready)});
-  post_all([&] { return worker::Gather{token, rows}; });
+  post_all([&] { return worker::Gather{token, rows, sql}; });
 }
 
 void Supervisor::post_all(const std::function<worker::Message()>& make) {

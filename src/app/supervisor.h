@@ -45,6 +45,8 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
 
   // Control
   void gather(bool rows, std::function<void(const admin::State&)> ready) override;
+  void explain(const std::string& sql, std::function<void(const admin::State&)> ready) override;
+  void gather(bool rows, const std::string& sql, std::function<void(const admin::State&)> ready);
   base::Status reload() override;
   base::Status set(const std::string& key, const std::string& value) override;
   base::Status shutdown(admin::ShutdownMode mode) override;

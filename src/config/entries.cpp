@@ -126,6 +126,26 @@ std::string set_target(Database& entry, std::string_view value) {
   return "must be any, read-write, read-only, primary, standby or prefer-standby";
 }
 
+std::string set_routing(Database& entry, std::string_view value) {
+  using enum QueryRouting;
+  for (auto routing : {Off, Split, Shadow}) {
+    if (!base::iequal(name(routing), value)) continue;
+    entry.query_routing = routing;
+    return {};
+  }
+  return "must be off, split or shadow";
+}
+
+std::string set_read_your_writes(Database& entry, std::string_view value) {
+  using enum ReadYourWrites;
+  for (auto promise : {Causal, Session, Off}) {
+    if (!base::iequal(name(promise), value)) continue;
+    entry.read_your_writes = promise;
+    return {};
+  }
+  return "must be causal, session or off";
+}
+
 std::string set_max_lag(Database& entry, std::string_view value) {
   auto size = read_size(value);
   if (!size || *size < 0) return "must be bytes of WAL, like 16MB; 0 is no limit";
@@ -175,6 +195,8 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
     {"query_wait_timeout", set_time<&D::query_wait_timeout, true>},
     {"load_balance_hosts", set_load_balance},
     {"target_session_attrs", set_target},
+    {"query_routing", set_routing},
+    {"read_your_writes", set_read_your_writes},
     {"max_replica_lag", set_max_lag},
     {"max_replica_lag_time", set_max_lag_time},
     {"connect_query", set_text<&D::connect_query, kAnyLength>},
@@ -312,6 +334,8 @@ DatabaseLine read_database(std::string_view name, std::string_view value, const 
   }
   if (entry.password && !entry.password_file.empty())
     problems.add(place, "password and password_file cannot both be given");
+  if (entry.by_query() && entry.target_session_attrs != TargetAttrs::Any)
+    problems.add(place, "query_routing and target_session_attrs cannot both be given");
   entry.unix_default = host == nullptr;
   if (entry.dbname.empty() && name != "*") entry.dbname = name;
   // A stand-in name when there is no host=, for the check of the port.

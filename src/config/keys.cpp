@@ -143,7 +143,7 @@ const Key kKeys[] = {
     {"auth_pam_service", Text, "pgbouncer", &S::auth_pam_service},
     {"auth_query_cache_ttl", Time, "30", &S::auth_query_cache_ttl},
     {"cancel_on_disconnect", Bool, "1", &S::cancel_on_disconnect},
-    {"freshness_interval", Time, "0.01", &S::freshness_interval, kReload, {.works = kNotYet}},
+    {"freshness_interval", Time, "0.01", &S::freshness_interval, kReload},
     {"health_check_fall", Int, "3", &S::health_check_fall, kReload, {.min = 1, .max = 1000}},
     {"health_check_interval", Time, "1", &S::health_check_interval},
     {"health_check_rise", Int, "2", &S::health_check_rise, kReload, {.min = 1, .max = 1000}},

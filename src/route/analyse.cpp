@@ -35,7 +35,6 @@ constexpr Utility kUtilities[] = {
     {"ConstraintsSetStmt", Kind::Write, Reason::Utility, "SET CONSTRAINTS"},
     {"DeallocateStmt", Kind::Session, Reason::Setting, "DEALLOCATE"},
     {"DeleteStmt", Kind::Write, Reason::Modifies, "DELETE"},
-    {"DiscardStmt", Kind::Session, Reason::Setting, "DISCARD"},
     {"DoStmt", Kind::Write, Reason::Utility, "DO"},
     {"FetchStmt", Kind::Write, Reason::Cursor, "FETCH"},
     {"IndexStmt", Kind::Write, Reason::Definition, "CREATE INDEX"},
@@ -86,6 +85,10 @@ class Reader {
     if (type == "SelectStmt") return select(body);
     if (type == "TransactionStmt") return transaction(body);
     if (type == "VariableSetStmt") return set(body);
+    if (type == "DiscardStmt") {
+      bool all = body["target"].text() == "DISCARD_ALL";
+      return {Kind::Session, Reason::Setting, all ? "DISCARD ALL" : "DISCARD"};
+    }
     if (type == "VariableShowStmt") {
       names_.object(Reason::Show, body["name"].text());
       return query();

@@ -62,8 +62,8 @@ struct Candidates {
 };
 }  // namespace
 
-Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const FleetView& view,
-        const HealthPolicy& policy, TimePoint now) {
+static Fit fit_as(TargetAttrs attrs, const config::Database& entry, const std::vector<HostId>& ids,
+                  const FleetView& view, const HealthPolicy& policy, TimePoint now) {
   Fit made;
   made.weights.assign(ids.size(), 0);
   std::uint64_t system = majority(ids, view);
@@ -112,14 +112,14 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
   }
   const std::vector<std::size_t>* chosen = nullptr;
   bool ramps = true;
-  switch (entry.target_session_attrs) {
+  switch (attrs) {
     case TargetAttrs::Any:
       chosen = &all.best();
       break;
     case TargetAttrs::ReadWrite:
     case TargetAttrs::Primary:
       std::erase_if(primaries.up, [&](std::size_t place) {
-        return entry.target_session_attrs == TargetAttrs::ReadWrite &&
+        return attrs == TargetAttrs::ReadWrite &&
                view.hosts[ids[place]].read_only;
       });
       chosen = &primaries.best();
@@ -141,11 +141,11 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
       break;
   }
   bool lag_limit = entry.max_replica_lag > 0 || entry.max_replica_lag_time.count() > 0;
-  bool wants_primary = entry.target_session_attrs == TargetAttrs::Primary ||
-                       entry.target_session_attrs == TargetAttrs::ReadWrite;
+  bool wants_primary = attrs == TargetAttrs::Primary ||
+                       attrs == TargetAttrs::ReadWrite;
   bool has_standby = chosen == &standbys.up || chosen == &standbys.doubtful;
   // Nobody knows a lag of theirs, and a known primary is primary enough.
-  if (entry.target_session_attrs == TargetAttrs::Any || (lag_limit && !wants_primary) ||
+  if (attrs == TargetAttrs::Any || (lag_limit && !wants_primary) ||
       (wants_primary && !chosen->empty()))
     strangers.clear();
   if (!chosen->empty() || (lag_limit && !wants_primary)) old_news.clear();
@@ -175,6 +175,21 @@ Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const Fle
                   : lagging ? "all standbys are too far behind"
                   : unknown ? "the role of the hosts is not known: the monitor cannot log in"
                             : "no host that fits is there";
+  return made;
+}
+
+Fit fit(const config::Database& entry, const std::vector<HostId>& ids, const FleetView& view,
+        const HealthPolicy& policy, TimePoint now) {
+  if (!entry.by_query()) return fit_as(entry.target_session_attrs, entry, ids, view, policy, now);
+  // Writes and reads, each on its own; of those whose role nobody knows, none reads.
+  Fit made = fit_as(TargetAttrs::Primary, entry, ids, view, policy, now);
+  for (unsigned weight : made.weights) made.primary.push_back(weight != 0);
+  if (entry.query_routing == config::QueryRouting::Shadow) return made;
+  Fit reads = fit_as(TargetAttrs::Standby, entry, ids, view, policy, now);
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (!made.primary[i] && view.hosts[ids[i]].role == Role::Standby)
+      made.weights[i] = reads.weights[i];
+  made.ramping = made.ramping || reads.ramping;
   return made;
 }
 

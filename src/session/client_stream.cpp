@@ -160,6 +160,12 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
     std::size_t size = kHeaderSize + header.body;
     std::string_view seen = chunk.substr(at, size);
     bool whole = seen.size() == size;
+    if (!f.one_batch || f.owed.nothing()) sealed_ = false;
+    if (sealed_ && !copy) {
+      stalled_ = true;
+      stop = Stop::Stall;
+      break;
+    }
     bool look = !f.owed.skipping() && !f.owed.reading_copy();
     bool hold = false;
     if (look && !f.owed.quiet() && must_wait(f, header.type, seen, whole)) {
@@ -215,6 +221,7 @@ ClientStream::Taken ClientStream::follow(std::string_view chunk, std::uint32_t m
       break;
     }
     if (f.batch) f.batch->sent(header.type, first);
+    if (f.one_batch && (header.type == fe::kSync || header.type == fe::kQuery)) sealed_ = true;
     at += seen.size();
     body_left_ = static_cast<std::uint32_t>(size - seen.size());
   }

@@ -275,7 +275,9 @@ ServerStream::Look ServerStream::look_error(std::string_view whole, const Sides&
   if (renamed && sides.out) {
     // The fields again, with the message in the client's words.
     renamed_message = error_anew(whole, [&](char type, std::string_view value) {
-      return type == 'M' ? std::string_view(message) : type == 'P' ? std::string_view(position) : value;
+      return type == 'M'   ? std::string_view(message)
+             : type == 'P' ? std::string_view(position)
+                           : value;
     });
     if (!again) sides.out->copy(renamed_message);
   }

@@ -78,7 +78,8 @@ void WorkerImpl::ask_user(Client& client, const session::LoginPlan::Ask& ask) {
   Duration limit = config_->settings.client_login_timeout;
   lookup.give_up = now() + (limit.count() > 0 ? limit : kLongest);
   arm(lookup.deadline, std::min(lookup.give_up, now() + kSlow));
-  take_lookup(lookup, shared_.ledger.checkout(pool, {id_, number}, now(), actions_));
+  take_lookup(lookup,
+              shared_.ledger.checkout(pool, {id_, number}, now(), actions_, pool::kPrimary));
 }
 
 void WorkerImpl::ask_again(Client& client) {
@@ -174,6 +175,16 @@ void WorkerImpl::assign(Lookup& lookup, Server& server) {
 }
 
 void WorkerImpl::put_question(Lookup& lookup, Server& server) {
+  if (lookup.scope && !server.state) {  // the question minds no settings, but it does a role
+    move(server, ServerList::Active);
+    lookup.asked = now();
+    server.used = true;
+    server.session->run_for_rows(Purpose::Catalogue, lookup.query);
+    server.step_start = now();
+    arm(server.deadline, server_due(server));
+    flush_server(server);
+    return;
+  }
   if (server.used) {
     move(server, ServerList::Tested);
     server.state = nullptr;
@@ -191,6 +202,7 @@ void WorkerImpl::put_question(Lookup& lookup, Server& server) {
 }
 
 void WorkerImpl::lookup_done(Server& server) {
+  if (server.lookup->scope) return catalogue_answered(server);
   session::ServerSession& session = *server.session;
   Lookup& lookup = *std::exchange(server.lookup, nullptr);
   lookup.server = nullptr;
@@ -225,6 +237,11 @@ void WorkerImpl::lookup_done(Server& server) {
 
 // No server is to be had.
 void WorkerImpl::lookup_refused(Lookup& lookup, const base::Error& error) {
+  if (lookup.scope) {  // it is asked again when somebody wants to know
+    classifier_.learn(lookup.scope, lookup.question, std::nullopt, now());
+    end_question(lookup);
+    return;
+  }
   UserAnswer answer;
   answer.asked = now();
   // A database that only `*` knows and that does not exist has no users; saying more would tell
@@ -244,12 +261,13 @@ void WorkerImpl::lookup_lost(Lookup& lookup) {
     return;
   }
   pool::PoolId pool = shared_.ledger.pool(lookup.entry, lookup.auth_user);
-  take_lookup(lookup, shared_.ledger.checkout(pool, {id_, lookup.id}, now(), actions_));
+  take_lookup(lookup,
+              shared_.ledger.checkout(pool, {id_, lookup.id}, now(), actions_, pool::kPrimary));
 }
 
 void WorkerImpl::lookup_deadline(Lookup& lookup) {
   if (lookup.dead) return;
-  if (!std::exchange(lookup.slow, true) && lookup.give_up > now()) {
+  if (!lookup.scope && !std::exchange(lookup.slow, true) && lookup.give_up > now()) {
     arm(lookup.deadline, lookup.give_up);
     tell_waiting(
         shared_.users.slow(lookup.key, now(), config_->settings.auth_query_cache_ttl));
@@ -258,7 +276,8 @@ void WorkerImpl::lookup_deadline(Lookup& lookup) {
   if (lookup.ticket) shared_.ledger.cancel(std::exchange(lookup.ticket, 0));
   if (Server* server = std::exchange(lookup.server, nullptr)) {
     server->lookup = nullptr;
-    close_server(*server, "the auth_query took longer than client_login_timeout");
+    close_server(*server, lookup.scope ? "the catalogue took too long to answer"
+                                       : "the auth_query took longer than client_login_timeout");
   }
   lookup_refused(lookup, {std::string(sqlstate::kCannotConnectNow), "none became free in time"});
 }

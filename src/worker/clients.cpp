@@ -143,6 +143,7 @@ std::size_t WorkerImpl::process_client(Client& client, std::string_view bytes) {
         break;
       case ClientSession::Want::Server:
         used += begin_request(client, bytes.substr(used));
+        if (client.route && std::exchange(client.route->not_yet, false)) return used;
         break;
       case ClientSession::Want::Command:
         shared_.supervisor.post(ConsoleCommand{
@@ -360,6 +361,7 @@ void WorkerImpl::begin_welcome(Client& client) {
   shared_.ledger.client_joined(id);
   client.joined = true;
   client.pool = &view(id);
+  if (client.entry->by_query() && follows(*client.pool)) client.route = std::make_unique<Routing>();
   client.wait_timeout = config_->query_wait_timeout(*client.entry, client.user());
   client.idle_timeout = config_->client_idle_timeout(client.user());
   if (client.replication != session::Replication::None) {

@@ -30,6 +30,7 @@ bool WorkerImpl::outlives(const Client& client, const Server& server) const {
 // The server is closed already, and stood at the end of a message.
 void WorkerImpl::lost_under(Client& client, Server& server, std::string_view why) {
   if (run_elsewhere(client, server)) return;
+  if (client.route) note_loss(client, now());
   ServerStream& stream = server.session->stream();
   if (client.loss) client.loss->moved = false;
   base::Buffer in_block, outside;

@@ -79,7 +79,7 @@ void WorkerImpl::on(Perform& message) {
 }
 
 void WorkerImpl::on(Gather& message) {
-  shared_.supervisor.post(Report{message.token, id_, report(message.rows)});
+  shared_.supervisor.post(Report{message.token, id_, report(message.rows, message.explain)});
 }
 
 void WorkerImpl::on(ConsoleAnswer& message) {

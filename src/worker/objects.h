@@ -19,6 +19,7 @@
 #include "howdah/net/transport.h"
 #include "howdah/pool/client_budget.h"
 #include "howdah/pool/ledger.h"
+#include "howdah/route/classifier.h"
 #include "howdah/session/client_session.h"
 #include "howdah/session/failed_block.h"
 #include "howdah/session/harvest.h"
@@ -71,6 +72,40 @@ struct Given {
 };
 using GivenRef = std::shared_ptr<const std::vector<Given>>;
 
+// What a client of an entry with query_routing needs beyond others (split.cpp).
+struct Routing {
+  route::ScopePtr scope;        // null: not looked at yet
+  session::StateRef scope_of;   // the state that scope, role and wish are of
+  bool other_role = false;      // SET ROLE: names mean something else
+  route::Wish wish = route::Wish::Auto;  // SET howdah.route, as it is on servers
+  std::optional<route::Wish> set_wish;   // likewise, answered by us, and later
+  // What it knows: CLOCK_MONOTONIC read after the answer had come; zero: never.
+  TimePoint wrote_at{}, answered_at{};  // of its last write; of the last read on a standby
+  route::Identity writer = 0;    // where it wrote
+  route::Identity reader = 0;    // the standby it read from, and the primary that one follows
+  route::Identity reads_of = 0;
+  TimePoint unknown_until{};     // the outcome of a write is not known; zero: it is
+  bool wrote = false;            // since it came, or DISCARD ALL (read_your_writes = session)
+  std::string doubt;             // it may have been by this text, of which the catalogue is asked
+  // Of its present request.
+  pool::HostMask hosts = pool::kPrimary;
+  route::Identity reads_from = 0;
+  bool reads = false;            // a known read: it leaves no write behind
+  bool read_only_block = false;  // and begins a transaction of which that is true
+  bool discards_all = false;     // and does nothing else
+  bool chosen = false;           // by us, not by a hint
+  bool on_replica = false;
+  bool ask_catalogue = false;
+  bool not_yet = false;          // nobody can say where it goes: choose_hosts() comes again
+  std::uint8_t refusals = 0;     // of servers that were granted
+  bool doubted = false;          // it is `doubt`
+};
+
+// How often an entry's requests went where, for one reason.
+struct RouteCounts {
+  std::uint64_t to_primary = 0, to_replica = 0;
+};
+
 // Who a client says it is, or is taken for. Clients of a pool share it.
 struct ClientName {
   std::string user, database;
@@ -115,6 +150,7 @@ class Client final : public net::TransportUser {
   std::unique_ptr<net::Address> behind_proxy;  // what a PROXY header said
   std::shared_ptr<const config::Database> entry;
   std::unique_ptr<ClientState> state;
+  std::unique_ptr<Routing> route;  // null: nobody chooses for it
   GivenRef given;            // null: none
   PoolView* pool = nullptr;  // null until logged in, and for the console
   Server* server = nullptr;  // assigned: linked, or being made ready for this client
@@ -193,6 +229,7 @@ class Server final : public net::TransportUser {
   ServerList in_list = ServerList::Count;
   config::Host host;
   std::string address;  // of a routed entry's host
+  std::size_t place = 0;  // its index among the entry's hosts
   bool routed = false;  // the monitor watches its host
   std::shared_ptr<route::HostSigns> signs;  // of that host; null: not watched
   route::Identity identity = 0;             // which server it is; 0: nobody asked
@@ -222,6 +259,8 @@ class Lookup {
   bool retried = false, dead = false;
   bool slow = false;  // those who know an older answer wait no more
   TimePoint asked{}, give_up{};
+  route::ScopePtr scope;  // not null: a question to the catalogue instead (split.cpp)
+  std::uint64_t question = 0;
   base::Deadline deadline;
 };
 
@@ -287,6 +326,10 @@ struct PoolView {
   std::shared_ptr<const ClientName> usual_name;
   metrics::Counters counters;
   RecentCount recent;  // statements of routed entries
+  std::shared_ptr<const pool::HostSet> hosts;  // of a routed entry, see hosts_of()
+  std::uint64_t hosts_version = 0;
+  std::uint64_t classes_epoch = 0;  // of `statements`, as of which the classifier's answers are
+  std::array<RouteCounts, route::kReasons> routes{};
   std::shared_ptr<session::PoolStatements> statements;
   std::array<base::List<Client, &Client::link>, static_cast<std::size_t>(ClientList::Count)> clients;
   std::array<base::List<Server, &Server::link>, static_cast<std::size_t>(ServerList::Count)> servers;

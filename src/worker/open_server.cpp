@@ -37,6 +37,7 @@ void WorkerImpl::open_server(pool::Open open) {
     server.host = place.host;
     server.address = place.address;
     server.signs = place.signs;
+    server.place = open.host;
     server.routed = true;
   } else {
     server.host = hosts[open.host % hosts.size()];
@@ -159,6 +160,10 @@ bool WorkerImpl::fits_role(Server& server) const {
   server.standby = known && standby;
   if (!known) return true;
   if (shared_.host_role) shared_.host_role(server.host, server.address, standby);
+  if (server.entry->by_query()) {  // what it was opened for, as far as that still holds
+    auto hosts = shared_.ledger.info(server.pool_id).hosts;
+    return !hosts || server.place >= hosts->size() || (*hosts)[server.place].primary != standby;
+  }
   switch (server.entry->target_session_attrs) {
     case TargetAttrs::Primary:
     case TargetAttrs::ReadWrite:
@@ -246,6 +251,10 @@ void WorkerImpl::server_usable(Server& server) {
     }
   }
   server.stage = Server::Stage::Ready;
+  // Whoever chooses for its clients is writable to them.
+  if (server.entry->by_query())
+    for (auto& [name, value] : reported)
+      if (name == "in_hot_standby") value = "off";
   server.welcome = std::make_shared<const Welcome>(std::move(reported));
   if (!server.own) {
     server.welcome = server.pool->welcome = shared_.welcomes.keep(server.pool->id, server.welcome);

@@ -42,7 +42,20 @@ std::size_t WorkerImpl::begin_request(Client& client, std::string_view bytes) {
   }
   client.wait_since = client.request_at = now();
   if (local.size == 0 || local.has_parse) {
+    if (routed_by_query(client)) {
+      look_at_scope(client);
+      if (std::size_t used = set_route(client, bytes)) return used;
+    }
+    if (routed_by_query(client) && !choose_hosts(client, bytes)) {
+      client.session.answered();
+      client.route->not_yet = true;
+      return 0;
+    }
     request_server(client);
+    if (client.route && client.route->ask_catalogue) {
+      client.route->ask_catalogue = false;
+      ask_catalogue(*client.pool, client.route->scope);
+    }
     // A server was free, or the client is gone.
     if (local.size == 0 || client.dead || client.closing || client.ticket == 0) return 0;
     cancel_wait(client);
@@ -117,6 +130,14 @@ void WorkerImpl::assign(Client& client, Server& server) {
     }
     finish_welcome(client, *welcome);
     checkin(server);
+    return;
+  }
+  if (routed_by_query(client) && !may_use(client, server)) {
+    client.route->hosts = pool::kPrimary;
+    checkin(server);
+    pool::Checkout answer = shared_.ledger.retry(client.pool->id, {id_, client.id},
+                                                 client.wait_since, now(), actions_, pool::kPrimary);
+    take_checkout(client, answer);
     return;
   }
   PoolView& pool = *server.pool;
@@ -245,6 +266,7 @@ std::size_t WorkerImpl::relay_from_client(Client& client, std::string_view bytes
                          to_client_,
                          again ? nullptr : &session.batch(),
                          outlives(client, server)};
+    f.one_batch = routed_by_query(client) && (client.route->reads || client.route->on_replica);
     taken = stream.follow(bytes, settings.max_packet_size, f);
     session.stream().emit_made(sides(client, server));
   } else {
@@ -385,6 +407,8 @@ void WorkerImpl::append_rest(base::Buffer& out, std::span<const std::string_view
 
 // A ReadyForQuery came and the server owes nothing.
 void WorkerImpl::settled(Server& server) {
+  if (routed_by_query(*server.client))
+    note_answer(*server.client, server, server.session->stream().tx());
   metrics::Counters& counters = server.pool->counters;
   wire::TxStatus tx = server.session->stream().tx();
   TimePoint at = now();

@@ -136,7 +136,7 @@ admin::SocketRow WorkerImpl::row(const Server& server) const {
   return row;
 }
 
-admin::WorkerReport WorkerImpl::report(bool rows) {
+admin::WorkerReport WorkerImpl::report(bool rows, const std::string& explain) {
   admin::WorkerReport report;
   TimePoint at = now();
   for (auto& [id, pool] : pools_) {
@@ -154,6 +154,15 @@ admin::WorkerReport WorkerImpl::report(bool rows) {
                                                                         : out.sv_idle);
     });
     out.sv_pinned = pool->pinned;
+    if (pool->entry->by_query()) {
+      for (std::size_t i = 0; i < pool->routes.size(); ++i) {
+        const RouteCounts& count = pool->routes[i];
+        if (count.to_primary != 0 || count.to_replica != 0)
+          out.routes.push_back({pool->entry->name, static_cast<route::Reason>(i), count.to_primary,
+                                count.to_replica});
+      }
+      if (!explain.empty()) out.explained = explained(*pool, explain);
+    }
     out.sv_tested = pool->list(ServerList::Tested).size();
     out.sv_being_canceled = pool->list(ServerList::BeingCanceled).size();
     out.sv_login = pool->list(ServerList::Login).size();

@@ -1,13 +1,13 @@
-// What one server could not finish runs once more, and its client never knows; see worker_impl.h and
-// session/batch.h.
+// What one server could not finish runs once more, and its client never knows; see worker_impl.h
+// and session/batch.h.
 //
 //   lost, or its host suspect   a read       on another host      within the budget (retries.h)
 //   recovery conflict           a read       on another host      likewise
 //   read-only standby           anything     on the primary       if we chose the standby (rescue)
 //
-// In all cases: outside of a transaction, nothing of the answer forwarded, the whole batch still here
-// (16 kB), and once per statement. What was sent goes back to the front of what the client has sent, and
-// the client queues as with any request.
+// In all cases: outside of a transaction, nothing of the answer forwarded, the whole batch still
+// here (16 kB), and once per statement. What was sent goes back to the front of what the client has
+// sent, and the client queues as with any request.
 #include <functional>
 #include <string>
 #include <utility>
@@ -33,12 +33,15 @@ std::uint64_t key_of(const std::vector<std::string>& texts) {
 }
 }  // namespace
 
-// What ran on a standby has written nothing, whatever functions and views it used: there the grammar
-// is enough.
-bool WorkerImpl::is_read(Client&, const Server& server, std::string_view sql) {
+// What ran on a standby has written nothing, whatever functions and views it used: there the
+// grammar is enough.
+bool WorkerImpl::is_read(Client& client, const Server& server, std::string_view sql) {
+  if (routed_by_query(client) && client.route->scope)
+    return classifier_.classify(sql, client.route->scope, now()).cls == route::Class::Read;
   auto shape = route::analyse(sql);
   if (shape->kind == route::Kind::Empty) return true;
-  return shape->kind == route::Kind::Read && ((server.standby && !server.session->stream().promoted()) || shape->names.empty());
+  return shape->kind == route::Kind::Read &&
+         ((server.standby && !server.session->stream().promoted()) || shape->names.empty());
 }
 
 bool WorkerImpl::may_run_again(Client& client, Server& server) {
@@ -90,7 +93,8 @@ void WorkerImpl::queue_again(Client& client, Server& server, pool::HostMask host
   client.session.stream().clear_touched();
   move(client, ClientList::Idle);
   resume(client, kPeerFull);
-  log_client(Level::Debug, client, cat("runs again, not on ", server.host.name, ":", server.host.port));
+  log_client(Level::Debug, client,
+             cat("runs again, not on ", server.host.name, ":", server.host.port));
 }
 
 // Its server was lost, and is closed.
@@ -113,7 +117,7 @@ void WorkerImpl::refused_here(Client& client, Server& server) {
   pool::HostMask hosts = rescue ? pool::kPrimary : other_hosts(server);
   if (rescue ? !may_rescue(client) : hosts == 0 || !may_run_again(client, server)) {
     to_client_.clear();
-    server.session->batch().release(&to_client_);
+    server.session->batch().release(&to_client_, &client.statements);
     constexpr char kReady[] = {wire::be::kReadyForQuery, 0, 0, 0, 5, 'I'};
     to_client_.copy({kReady, sizeof kReady});
     send_to_client(client, to_client_.all());
@@ -121,7 +125,12 @@ void WorkerImpl::refused_here(Client& client, Server& server) {
     return;
   }
   if (rescue) {
-    server.unread = server.strays = true;  // reset, whatever the statement has done before it failed
+    std::vector<std::string> texts;
+    if (client.route && client.route->scope &&
+        server.session->batch().executes(client.statements, texts))
+      for (const std::string& text : texts) classifier_.rescued(text, client.route->scope);
+    server.unread = server.strays =
+        true;  // reset, whatever the statement has done before it failed
   }
   part(client, server);
   queue_again(client, server, hosts);
@@ -139,7 +148,8 @@ bool WorkerImpl::may_rescue(const Client& client) const {
   return !value || *value == "off";
 }
 
-// A probe of this host has failed: reads of which nothing has come yet do not wait for its ejection.
+// A probe of this host has failed: reads of which nothing has come yet do not wait for its
+// ejection.
 void WorkerImpl::host_suspect(const HostEjected& message) {
   for (auto& [slot, server] : servers_) {
     if (server->dead || !server->routed || server->host != message.host ||

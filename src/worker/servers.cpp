@@ -148,8 +148,7 @@ void WorkerImpl::own_query_done(Server& server) {
     case Purpose::None:
       return;
     case Purpose::Identity:
-      identified(server);
-      return;
+      return identified(server);
     case Purpose::Connect:
       if (failed) log_server(Level::Warning, server, cat("connect_query failed: ", text));
       first_state(server);
@@ -186,8 +185,8 @@ void WorkerImpl::own_query_done(Server& server) {
       parameters_set(server);
       return;
     case Purpose::AuthQuery:
-      lookup_done(server);
-      return;
+    case Purpose::Catalogue:
+      return lookup_done(server);
   }
   if (server.lookup) {
     put_question(*server.lookup, server);
@@ -212,10 +211,7 @@ void WorkerImpl::free_server(Server& server) {
     return;
   }
   if (server.moved) return close_server(server, "its address leads to another server now");
-  if (server.unsure) {
-    close_server(server, "a cancel request may still be on its way to it");
-    return;
-  }
+  if (server.unsure) return close_server(server, "a cancel request may still be on its way to it");
   const auto& settings = config_->settings;
   bool reset = server.used && !settings.server_reset_query.empty() &&
                (server.pool->mode == config::PoolMode::Session ||

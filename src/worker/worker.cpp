@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <random>
 #include <utility>
 
 #include "howdah/base/text.h"
@@ -44,7 +45,8 @@ WorkerImpl::WorkerImpl(pool::WorkerId id, net::Reactor& reactor, Shared& shared,
       shared_(shared),
       config_(std::move(config)),
       access_(std::move(access)),
-      mailbox_(reactor.waker()) {
+      mailbox_(reactor.waker()),
+      classifier_({}, std::random_device()()) {
   reactor_.set_user(*this);
   read_proxies();
   reactor_.set_dns_ttl(config_->settings.dns_max_ttl, config_->settings.dns_nxdomain_ttl);

@@ -10,6 +10,7 @@
 //   reclaim.cpp  servers of clients that vanished
 //   auth_query.cpp  looking up users     before_login.cpp  PROXY headers, limits before the proof
 //   replication.cpp  clients with a server of their own     peers.cpp  cancels for other poolers
+//   split.cpp    which hosts a request may go to
 //   state.cpp    session state, pins     loss.cpp      clients whose server is lost
 //   hashing.cpp  what a login waits for      yielding.cpp  logins that wait for queries
 //   retry.cpp    what runs once more elsewhere
@@ -191,6 +192,24 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void leave_server(Client& client);                  // the client goes; what becomes of its server
   void cancel_wait(Client& client);
 
+  // --- split.cpp
+  class RequestReader;
+  enum class Freshness : std::uint8_t { Fresh, Unknown, LacksWrite, LacksRead };
+  void look_at_scope(Client& client);
+  bool choose_hosts(Client& client, std::string_view bytes);
+  std::size_t set_route(Client& client, std::string_view bytes);
+  const pool::HostSet* hosts_of(PoolView& pool);
+  pool::HostMask readable_hosts(PoolView& pool);
+  Freshness freshness(const Client& client, const route::Signs& signs, route::Identity which) const;
+  pool::HostMask fresh_hosts(Client& client, route::Reason& reason);
+  bool may_use(Client& client, Server& server);
+  void note_answer(Client& client, Server& server, wire::TxStatus tx);
+  static void note_loss(Client& client, TimePoint now);
+  void ask_catalogue(PoolView& pool, const route::ScopePtr& scope);
+  route::Explanation explained(PoolView& pool, const std::string& sql);
+  void catalogue_answered(Server& server);
+  void end_question(Lookup& lookup);
+
   // --- state.cpp
   const session::StateRef& wanted_state(const Client& client) const;
   session::Reading reading(Client& client) const;
@@ -288,11 +307,18 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::optional<std::size_t> answer_failed(Client& client, std::string_view bytes);
 
   // --- retry.cpp
-  static pool::HostMask hosts_for(const Client& client) {
-    return client.loss && client.loss->moved ? client.loss->hosts : pool::kAnyHost;
-  }
   bool is_read(Client& client, const Server& server, std::string_view sql);
   bool may_run_again(Client& client, Server& server);
+  // A reload may have changed what its entry does.
+  static bool routed_by_query(const Client& client) {
+    return client.route && client.pool->entry->by_query();
+  }
+  static pool::HostMask hosts_for(const Client& client) {
+    return routed_by_query(client) ? client.route->hosts
+           : client.pool->entry->by_query() ? pool::kPrimary
+           : client.loss && client.loss->moved ? client.loss->hosts
+                                               : pool::kAnyHost;
+  }
   pool::HostMask other_hosts(const Server& server) const;
   void queue_again(Client& client, Server& server, pool::HostMask hosts);
   bool run_elsewhere(Client& client, Server& server);
@@ -307,7 +333,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::size_t drain_server(Server& server, std::string_view bytes);
 
   // --- report.cpp
-  admin::WorkerReport report(bool rows);
+  admin::WorkerReport report(bool rows, const std::string& explain);
   admin::SocketRow row(const Client& client) const;
   admin::SocketRow row(const Server& server) const;
 
@@ -342,6 +368,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   std::function<void()> quit_done_;
   session::Pieces to_server_, to_client_;  // of the relay call under way
   session::FactsCache facts_;
+  route::Classifier classifier_;
   const std::shared_ptr<const ClientName> nobody_ = std::make_shared<ClientName>();
   std::vector<char> scratch_ = std::vector<char>(kScratch);
 };

@@ -20,6 +20,9 @@ class FakeControl : public admin::Control {
     state.version = "PgBouncer 1.25.2 (howdah 0.1.0)";
   }
 
+  void explain(const std::string&, std::function<void(const admin::State&)> ready) override {
+    gather(false, std::move(ready));
+  }
   void gather(bool rows, std::function<void(const admin::State&)> ready) override {
     calls.push_back(rows ? "gather rows" : "gather");
     if (hold) {

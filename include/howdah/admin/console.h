@@ -50,6 +50,8 @@ class Control {
   // Asks every worker, then calls `ready` on the supervisor's thread. `rows`: with client and
   // server rows.
   virtual void gather(bool rows, std::function<void(const State&)> ready) = 0;
+  // The same, and what the workers would make of this text in each pool of query_routing.
+  virtual void explain(const std::string& sql, std::function<void(const State&)> ready) = 0;
   // "RELOAD failed, see logs for additional details" (F0000) on any failure.
   virtual base::Status reload() = 0;
   virtual base::Status set(const std::string& key, const std::string& value) = 0;

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "howdah/admin/routes.h"
 #include "howdah/metrics/counters.h"
 #include "howdah/pool/ledger.h"
 
@@ -43,6 +45,8 @@ struct WorkerPool {
                 sv_used = 0, sv_tested = 0, sv_login = 0;
   std::uint64_t sv_pinned = 0;  // of sv_active: kept by a client beyond its transaction
   std::int64_t max_wait_us = 0;
+  std::vector<RouteCount> routes;             // entries with query_routing
+  std::optional<route::Explanation> explained;  // the text that SHOW ROUTE asks about
 };
 
 // Cancel requests on their way to another pooler (compat 3.3, SHOW PEER_POOLS).

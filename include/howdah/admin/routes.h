@@ -34,6 +34,10 @@ struct RouteOf {
   route::Explanation why;
 };
 
+struct State;
+// What the workers say of SHOW ROUTE's text (State::workers), by entry.
+std::vector<RouteOf> routes_of(const State& state);
+
 // SHOW ROUTE: a row per entry.
 base::Buffer route_answer(const std::vector<RouteOf>& routes);
 

@@ -72,6 +72,7 @@ struct FleetView {
 // Shares of an entry's hosts, in the order of `ids`: 0 = not to be used, 100 = whole.
 struct Fit {
   std::vector<unsigned> weights;
+  std::vector<bool> primary;  // entries with query_routing: who gets what writes; else empty
   std::string why_none;  // when all are 0
   bool ramping = false;  // weights will grow by time alone
 };

@@ -87,6 +87,7 @@ struct Following {
   Batch* batch = nullptr;  // null: nothing is kept
   bool keep = false;       // a routed entry: every batch, not only those that may meet an outdated
                            // plan, and what it does to transaction blocks
+  bool one_batch = false;  // what comes behind a Sync or Query waits for its answer
   std::vector<const Statement*> parsing{};  // that name statements and are being parsed anew
   std::size_t needed = 0;  // statements that the present message needs: they are not to make room
   // Portals that name statements and may still be executed; how many there were since there was none.
@@ -145,7 +146,7 @@ class ClientStream {
   }
   // A link begins or ends.
   void relink() {
-    stalled_ = false;
+    stalled_ = sealed_ = false;
     bound_.reset();
   }
 
@@ -174,6 +175,7 @@ class ClientStream {
   std::uint16_t touched_ = 0;
   bool query_forbidden_ = false;
   bool stalled_ = false;
+  bool sealed_ = false;  // a batch went out with one_batch
   std::uint32_t needs_ = 0;
   std::unique_ptr<Owed::Detail> sql_effects_;  // of the unnamed statement, until it is bound
   std::unique_ptr<std::vector<BoundPortal>> bound_;  // most clients have none

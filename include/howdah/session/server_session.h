@@ -33,7 +33,7 @@ namespace howdah::session {
 // Why an internal query runs. AuthQuery: see ask().
 // SetParameters: parameters and state of the client; Harvest: see harvest.h; Clean: kCleanSql.
 enum class Purpose {
-  None, Connect, Check, Reset, SetParameters, Harvest, Clean, Rollback, AuthQuery, Identity
+  None, Connect, Check, Reset, SetParameters, Harvest, Clean, Rollback, AuthQuery, Identity, Catalogue
 };
 
 // What came back for ask(): the columns of the first row, unset for NULL. `broken`: that row is

@@ -116,6 +116,7 @@ struct Perform {  // what a call of the supervisor to the ledger asks for
 struct Gather {
   std::uint64_t token;
   bool rows;
+  std::string explain;  // SHOW ROUTE's text; empty: none
 };
 struct ConsoleAnswer {
   std::uint64_t client;

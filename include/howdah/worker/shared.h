@@ -147,6 +147,7 @@ struct Shared {
   PinBudget pins{};
   RetryBook retries{};
   CheckGate ldap_checks{2}, pam_checks{1};  // PAM's modules need not know of threads
+  std::atomic<std::uint64_t> hosts_version{1};  // grows with each Ledger::set_hosts()
   std::vector<net::Mailbox<Message>*> workers{};  // by WorkerId; filled before any worker runs
   // A connection to a watched host was lost or refused. Any thread; null: nothing is watched.
   std::function<void(const config::Host& host, const std::string& address)> host_fault{};

@@ -50,6 +50,7 @@ const Expected kExpected[] = {
     {"HOSTS",
      "host:t port:i address:t identity:t role:t state:t cause:t since_ms:q lag_bytes:q lag_ms:q "
      "timeline:i system:t latency_us:q checks:q ejections:q sv_active:i sv_idle:i"},
+    {"ROUTES", "database:t reason:t primary:q replica:q"},
     {"CLIENTS", kClientColumns},
     {"SERVERS", kConnectionColumns},
     {"SOCKETS", kSocketColumns},

@@ -102,7 +102,10 @@ TEST_CASE("numbers that mean inherit leave the field unset") {
 
 TEST_CASE("a wrong database line says what is wrong with it") {
   CHECK(has(problem("databases", "db = hots=h"), "unknown key 'hots', did you mean host"));
-  CHECK(has(problem("databases", "db = query_routing=1"), "unknown key 'query_routing'"));
+  CHECK(has(problem("databases", "db = query_routing=1"), "must be off, split or shadow"));
+  CHECK(has(problem("databases", "db = read_your_writes=on"), "must be causal, session or off"));
+  CHECK(has(problem("databases", "db = host=a query_routing=split target_session_attrs=primary"),
+            "cannot both be given"));
   CHECK(has(problem("databases", "db = target_session_attrs=master"), "prefer-standby"));
   CHECK(has(problem("databases", "db = max_replica_lag=much"), "like 16MB"));
   CHECK(has(problem("databases", "db = max_replica_lag_time=-1"), "like 5 or 500ms"));

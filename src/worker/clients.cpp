@@ -434,6 +434,8 @@ void WorkerImpl::fail_client(Client& client, std::string_view code, std::string_
   if (settings.log_pooler_errors) {
     log_client(Level::Warning, client, cat("pooler error: ", text));
   }
+  client.db_place = {};  // who is told no may come again at once
+  client.user_place = {};
   client.session.fail({"FATAL", code, text, detail, hint});
   client.closing = true;
   if (settings.log_disconnections) {

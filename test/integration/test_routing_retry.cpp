@@ -1,4 +1,5 @@
-// Routed entries: what a lost host did not finish runs on another; hosts that die, hang, come and go.
+// Routed entries: what a lost host did not finish runs on another; hosts that die, hang, come and
+// go.
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -14,8 +15,8 @@ namespace {
 
 const bool kSkip = on_pgbouncer();
 
-// A primary and two replicas, with tables on which reads can be made to wait: a lock on the primary is
-// held on its replicas, too.
+// A primary and two replicas, with tables on which reads can be made to wait: a lock on the primary
+// is held on its replicas, too.
 class Trio {
  public:
   Trio() : a(primary.make_replica()), b(primary.make_replica()) {
@@ -40,7 +41,7 @@ class Trio {
     more.insert({"monitor_user", "postgres"});
     more.insert({"health_check_interval", "0.2"});
     more.insert({"health_check_timeout", "2"});  // a busy machine is not a fault
-    more.insert({"slow_start", "1"});
+    more.insert({"slow_start", "0"});            // the spread is even at once
     return {.settings = more,
             .databases = {line("rw", "target_session_attrs=primary"),
                           line("ro", "target_session_attrs=standby"),
@@ -63,7 +64,8 @@ void until_up(Pooler& pooler, std::initializer_list<const PgCluster*> hosts) {
     eventually("a host is up", [&] {
       Result all = pooler.console("show hosts");
       for (int row = 0; row < all.rows(); ++row)
-        if (all.at(row, "port") == std::to_string(host->port())) return all.at(row, "state") == "up";
+        if (all.at(row, "port") == std::to_string(host->port()))
+          return all.at(row, "state") == "up";
       return false;
     });
 }
@@ -73,8 +75,9 @@ std::vector<int> waiting(PgCluster& cluster) {
   Result rows;
   try {
     rows = cluster.connect().exec(
-      "select pid from pg_stat_activity where wait_event_type = 'Lock' and wait_event = 'relation' "
-      "and backend_type = 'client backend'");
+        "select pid from pg_stat_activity where wait_event_type = 'Lock' and wait_event = "
+        "'relation' "
+        "and backend_type = 'client backend'");
   } catch (const SqlError&) {  // it is down
   }
   std::vector<int> pids;
@@ -171,8 +174,10 @@ TEST_CASE("a read that is in the way of recovery runs on another replica" * doct
   trio.a->sql("select pg_wal_replay_pause()");
   Client holder = trio.hold("x");
   eventually("the second one has the lock", [&] {
-    return trio.b->sql("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and "
-                       "relation = 'x'::regclass")
+    return trio.b
+               ->sql(
+                   "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and "
+                   "relation = 'x'::regclass")
                .at(0, 0) == "1";
   });
   readers.send(false);
@@ -249,8 +254,9 @@ TEST_CASE("a replica that comes and goes costs no read" * doctest::skip(kSkip)) 
   CHECK(answers == 8 * 3 * 31);
 }
 
-TEST_CASE("a primary that dies or hangs costs each writer one error at most, and nobody his connection" *
-          doctest::skip(kSkip)) {
+TEST_CASE(
+    "a primary that dies or hangs costs each writer one error at most, and nobody his connection" *
+    doctest::skip(kSkip)) {
   for (bool hangs : {false, true}) {
     CAPTURE(hangs);
     Trio trio;

@@ -40,8 +40,8 @@ class Trio {
     more.insert({"default_pool_size", "8"});
     more.insert({"monitor_user", "postgres"});
     more.insert({"health_check_interval", "0.2"});
-    more.insert({"health_check_timeout", "2"});  // a busy machine is not a fault
-    more.insert({"slow_start", "0"});            // the spread is even at once
+    more.insert({"health_check_timeout", "10"});  // a busy machine is not a fault
+    more.insert({"slow_start", "0"});             // the spread is even at once
     return {.settings = more,
             .databases = {line("rw", "target_session_attrs=primary"),
                           line("ro", "target_session_attrs=standby"),
@@ -86,6 +86,16 @@ std::vector<int> waiting(PgCluster& cluster) {
   return pids;
 }
 
+// A replica knows a lock of the primary once it has replayed it.
+bool locked(PgCluster& replica, const std::string& table) {
+  return replica
+             .sql(
+                 "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and relation = "
+                 "'" +
+                 table + "'::regclass")
+             .at(0, 0) == "1";
+}
+
 // Reads in every form.
 struct Readers {
   Readers(Pooler& pooler, const std::string& from, const std::string& entry = "ro")
@@ -96,9 +106,21 @@ struct Readers {
       clients.back()->send(msg::parse("s", sql) + msg::sync());
       clients.back()->until('Z');
     }
+    // The pool has servers on both replicas before it counts where a read goes.
+    eventually("both replicas serve", [&] {
+      send();
+      check_answers();
+      Result hosts = pooler.console("show hosts");
+      int serving = 0;
+      for (int row = 0; row < hosts.rows(); ++row)
+        serving += hosts.at(row, "role") == "standby" && std::stoi(hosts.at(row, "sv_idle")) >= 2;
+      return serving == 2;
+    });
   }
   // All wait for a lock, at least two on the second replica.
   void start(Trio& trio) {
+    for (PgCluster* replica : {trio.a.get(), trio.b.get()})
+      eventually("the lock is there", [&] { return locked(*replica, "t"); });
     send();
     eventually("all of them wait", [&] {
       return waiting(*trio.a).size() + waiting(*trio.b).size() == clients.size() &&
@@ -151,11 +173,14 @@ TEST_CASE("reads on a replica that is killed run on another, and nobody notices"
 
 TEST_CASE("reads on a replica that hangs run on another in time" * doctest::skip(kSkip)) {
   Trio trio;
-  Pooler pooler(trio.config({{"health_check_timeout", "1"}}));
+  Pooler pooler(trio.config());
   until_up(pooler, {&trio.primary, trio.a.get(), trio.b.get()});
   Readers readers(pooler, "t");
   Client holder = trio.hold("t");
   readers.start(trio);
+  pooler.config().settings["health_check_timeout"] = "1";
+  pooler.write_files();
+  pooler.console("reload");
   trio.b->freeze();
   auto from = Clock::now();
   eventually("they wait on the other", [&] { return waiting(*trio.a).size() == 8; });
@@ -173,13 +198,7 @@ TEST_CASE("a read that is in the way of recovery runs on another replica" * doct
   // The first one never hears of the locks.
   trio.a->sql("select pg_wal_replay_pause()");
   Client holder = trio.hold("x");
-  eventually("the second one has the lock", [&] {
-    return trio.b
-               ->sql(
-                   "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and "
-                   "relation = 'x'::regclass")
-               .at(0, 0) == "1";
-  });
+  eventually("the second one has the lock", [&] { return locked(*trio.b, "x"); });
   readers.send(false);
   eventually("one waits there", [&] { return !waiting(*trio.b).empty(); });
   // It has a lock on t, which replay there does not wait for.

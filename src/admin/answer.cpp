@@ -35,8 +35,11 @@ void finish(base::Buffer& to, std::string_view tag) {
   wire::append_ready_for_query(to, wire::TxStatus::Idle);
 }
 
-base::Buffer done_answer(std::string_view tag) {
+base::Buffer done_answer(std::string_view tag, std::string_view notice) {
   base::Buffer answer;
+  if (!notice.empty()) {
+    wire::append_notice(answer, {.severity = "NOTICE", .code = "00000", .message = notice});
+  }
   finish(answer, tag);
   return answer;
 }

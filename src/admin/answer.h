@@ -43,7 +43,8 @@ class Row {
 
 // CommandComplete and ReadyForQuery('I'): the end of every answer that is not an error.
 void finish(base::Buffer& to, std::string_view tag);
-base::Buffer done_answer(std::string_view tag);
+// With a notice before it, if there is one.
+base::Buffer done_answer(std::string_view tag, std::string_view notice = {});
 // ERROR with SQLSTATE 08P01 unless told otherwise, then ReadyForQuery('I').
 base::Buffer error_answer(std::string_view text, std::string_view detail = {},
                           std::string_view code = "08P01");

@@ -110,7 +110,12 @@ CommandText read_command(std::string_view query) {
     result.argument.clear();
     result.value.clear();
     if (Scanner end = scanner; !end.tail()) {
-      bool read = scanner.blanks() && scanner.word(result.argument) && scanner.tail();
+      bool read = scanner.blanks() && scanner.word(result.argument);
+      if (base::iequal(result.word, "switchover")) {
+        if (Scanner rest = scanner; read && !rest.tail())
+          read = scanner.blanks() && scanner.value(result.value) && !result.value.empty();
+      }
+      read = read && scanner.tail();
       if (!read) return with(Kind::Invalid);
       result.has_argument = true;
     }

@@ -2,6 +2,7 @@
 //
 //   [WORD [ARG]] [;]                 SHOW POOLS;   PAUSE "My db"   SHUTDOWN wait_for_clients
 //   SET KEY (= | TO) VALUE [;]       SET pool_mode = 'session'
+//   SWITCHOVER ARG [VALUE] [;]       SWITCHOVER acs 'db2:5432'
 //
 // A word is [0-9A-Za-z_]+ or a "quoted ""name"""; VALUE may also be a 'string ''text'''. The whole
 // text must match: no comments, no second statement.
@@ -20,7 +21,7 @@ struct CommandText {
     Empty,    // nothing but blanks and a semicolon
     Invalid,  // not of the form above
     TooLong,  // of the form, but a part is longer than allowed, or a name is ""
-    Plain,    // word, and argument if has_argument
+    Plain,    // word, and argument if has_argument, and value of SWITCHOVER
     Set,      // word is SET; argument is the key
   };
   Kind kind = Kind::Invalid;

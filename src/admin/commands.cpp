@@ -193,6 +193,18 @@ void wait_close(const Request& request, Control& control, const Reply& reply) {
       reply);
 }
 
+void switchover(const Request& request, Control& control, const Reply& reply) {
+  if (!has_database(request, reply)) return;
+  if (!is_real_database(request, "cannot switch", reply)) return;
+  refuse_if_failed(control.switchover(request.text.argument, request.text.value,
+                                      [reply](base::Result<std::string> primary) {
+                                        reply(primary.ok()
+                                                  ? done_answer("SWITCHOVER", *primary)
+                                                  : error_answer(primary.error().text));
+                                      }),
+                   reply);
+}
+
 constexpr Command kCommands[] = {
     {"SHOW", Rights::Stats, show, ""},
     {"SELECT", Rights::Stats, show, ""},  // SELECT x is SHOW x
@@ -207,6 +219,7 @@ constexpr Command kCommands[] = {
     {"KILL_CLIENT", Rights::Admin, kill_client, "KILL_CLIENT <client_id>"},
     {"SUSPEND", Rights::Admin, suspend, ""},
     {"SHUTDOWN", Rights::Admin, shutdown, "SHUTDOWN [WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]"},
+    {"SWITCHOVER", Rights::Admin, switchover, "SWITCHOVER <db> [<host>]"},
     {"WAIT_CLOSE", Rights::Admin, wait_close, "WAIT_CLOSE [<db>]"},
 };
 

@@ -254,6 +254,32 @@ Status Supervisor::wait_close(const std::string& database, std::function<void()>
   return Done{};
 }
 
+// --- Switchover ---------------------------------------------------------------------------------------
+
+Status Supervisor::switchover(const std::string& database, const std::string& to,
+                              std::function<void(base::Result<std::string>)> done) {
+  if (phase_ != Phase::Running) return refused("pooler is shutting down");
+  if (auto known = known_database(database, "switch"); !known) return known;
+  if (switchover_) return refused("a switchover is under way already");
+  auto begun = SwitchoverRun::begin(config_->settings, database, to, router_, ledger_, log_,
+                                    std::move(done));
+  if (!begun) return begun.error();
+  log_command("SWITCHOVER", database);
+  switchover_ = std::move(*begun);
+  switcher_ = commander_;
+  reactor_->set_timer(reactor_->now() + SwitchoverRun::kLook);
+  return Done{};
+}
+
+void Supervisor::look_at_switchover() {
+  if (!switchover_) return;
+  switchover_->look();
+  if (!switchover_->over()) return;
+  auto ended = std::move(switchover_);
+  router_.hold(nullptr);  // before the answer: who hears it may write at once
+  ended->finish();
+}
+
 // --- Shutdown -----------------------------------------------------------------------------------------
 
 Status Supervisor::shutdown(admin::ShutdownMode mode) {

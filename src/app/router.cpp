@@ -190,7 +190,7 @@ void Router::look(base::TimePoint now) {
     resolve_names();
   }
   auto view = monitor_->view();
-  bool held = false;
+  bool held = held_ != nullptr;
   for (auto& [name, entry] : entries_) {
     tell(name, entry, *view, now);
     held = held || !entry.why_none.empty() || entry.told.empty();
@@ -216,6 +216,7 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
   }
   probed = probed && !ids.empty();
   route::Fit fit = route::fit(*entry.entry, ids, view, policy_, now);
+  if (held_) leave_out_held(*entry.entry, ids, view, fit);
   if (fit.why_none != entry.why_none) {
     if (fit.why_none.empty()) {
       if (entry.said) shared_.log.info(cat("database ", name, ": there is a host again"));
@@ -241,6 +242,46 @@ void Router::tell(const std::string& name, Entry& entry, const route::FleetView&
   ledger_.set_hosts(name, std::make_shared<const pool::HostSet>(std::move(hosts)), now, actions);
   shared_.hosts_version.fetch_add(1, std::memory_order_release);
   perform_(std::move(actions));
+}
+
+void Router::leave_out_held(const config::Database& entry, const std::vector<route::HostId>& ids,
+                            const route::FleetView& view, route::Fit& fit) const {
+  bool left_out = false, any = false, primary = false;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (fit.weights[i] != 0 && held_(ids[i], view)) {
+      left_out = true;
+      fit.weights[i] = 0;
+      if (i < fit.primary.size()) fit.primary[i] = false;
+    }
+    any = any || fit.weights[i] != 0;
+    primary = primary || (i < fit.primary.size() && fit.primary[i]);
+  }
+  if (left_out && !(entry.by_query() ? primary : any)) fit.why_none = "a switchover is under way";
+}
+
+void Router::hold(Held held) {
+  held_ = std::move(held);
+  look(reactor_.now());
+}
+
+std::optional<std::vector<route::HostId>> Router::hosts_of(const std::string& database,
+                                                           const route::FleetView& view) const {
+  auto entry = entries_.find(database);
+  if (entry == entries_.end()) return std::nullopt;
+  std::vector<route::HostId> ids;
+  for (const Place& place : entry->second.places) {
+    if (!place.current) continue;
+    for (route::HostId id = 0; id < view.hosts.size(); ++id)
+      if (view.hosts[id].endpoint == place.endpoint) ids.push_back(id);
+  }
+  return ids;
+}
+
+void Router::sample_often(const std::vector<route::HostId>& ids, const route::FleetView& view) {
+  bool news = false;
+  for (route::HostId id : ids)
+    if (view.hosts[id].signs->want(base::monotonic_now())) news = true;
+  if (news) monitor_->want_fresh();
 }
 
 void Router::tell_ejected(const route::FleetView& view) {

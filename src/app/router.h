@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,14 @@ class Router {
   void told_role(const config::Host& host, const std::string& address, bool standby);
   void told_identity(const config::Host& host, const std::string& address, route::Identity which);
   void want_fresh(const pool::HostSet& hosts);
+  // Hosts for which this is true get no work, whatever else is known of them; null: none.
+  using Held = std::function<bool(route::HostId, const route::FleetView&)>;
+  void hold(Held held);
+  // Where the names of a routed entry lead now; nothing if it is not routed.
+  std::optional<std::vector<route::HostId>> hosts_of(const std::string& database,
+                                                     const route::FleetView& view) const;
+  // Somebody waits for news of these.
+  void sample_often(const std::vector<route::HostId>& ids, const route::FleetView& view);
   // The monitor's newest; null without routed entries.
   std::shared_ptr<const route::FleetView> view() const;
   // Why an entry has no host now; empty: it has.
@@ -69,6 +78,8 @@ class Router {
   probe::Login login_for(const config::Database& entry) const;
   void tell(const std::string& name, Entry& entry, const route::FleetView& view,
             base::TimePoint now);
+  void leave_out_held(const config::Database& entry, const std::vector<route::HostId>& ids,
+                      const route::FleetView& view, route::Fit& fit) const;
   void tell_ejected(const route::FleetView& view);
 
   net::Reactor& reactor_;
@@ -79,6 +90,7 @@ class Router {
   std::unique_ptr<probe::Monitor> monitor_;               // once made it stays
   std::atomic<probe::Monitor*> told_of_faults_{nullptr};  // the same, for fault()
   route::HealthPolicy policy_;
+  Held held_;
   std::map<std::string, Entry> entries_;
   std::map<NameKey, Name> names_;
   base::TimePoint next_resolve_{};

@@ -187,6 +187,7 @@ int Supervisor::run() {
   unix_.clear();
   gatherings_.clear();
   pending_.clear();
+  switchover_.reset();
   threads_.clear();
   return 0;
 }
@@ -221,13 +222,20 @@ void Supervisor::on(worker::ConsoleCommand& message) {
 
 void Supervisor::on(worker::ConsoleGone&) {}
 
-// Ctrl-C of the console client that waits for its PAUSE ends that pause; anybody else's does nothing.
+// Ctrl-C of the console client that waits for its PAUSE or SWITCHOVER ends that; anybody else's does
+// nothing.
 void Supervisor::on(worker::CancelWaits& message) {
+  bool its_switchover =
+      message.client.worker == switcher_.worker && message.client.client == switcher_.client;
+  if (switchover_ && its_switchover) switchover_->cancel();
   bool its_own = message.client.worker == pauser_.worker && message.client.client == pauser_.client;
   if (phase_ == Phase::Running && all_paused_ && its_own) (void)resume("");
 }
 
-void Supervisor::on(worker::HostsChanged&) { router_.look(reactor_->now()); }
+void Supervisor::on(worker::HostsChanged&) {
+  router_.look(reactor_->now());
+  look_at_switchover();
+}
 
 void Supervisor::on(worker::Report& message) {
   auto found = gatherings_.find(message.token);
@@ -284,11 +292,13 @@ void Supervisor::perform(pool::Actions actions) {
 // --- Time -------------------------------------------------------------------------------------------
 
 void Supervisor::on_timer() {
-  reactor_->set_timer(reactor_->now() + kLook);
-  look();
+  reactor_->set_timer(reactor_->now() + (switchover_ ? SwitchoverRun::kLook : kLook));
+  look_at_switchover();
+  if (reactor_->now() >= next_look_) look();
 }
 
 void Supervisor::look() {
+  next_look_ = reactor_->now() + kLook;
   router_.look(reactor_->now());
   for (std::size_t i = 0; i < pending_.size();) {
     if (!pending_[i].is_so()) {

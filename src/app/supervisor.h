@@ -18,6 +18,7 @@
 
 #include "app/options.h"
 #include "app/router.h"
+#include "app/switchover.h"
 #include "howdah/admin/console.h"
 #include "howdah/base/log.h"
 #include "howdah/config/loader.h"
@@ -58,6 +59,8 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   base::Status kill(const std::string& database) override;
   base::Status kill_client(std::uint64_t id) override;
   base::Status wait_close(const std::string& database, std::function<void()> done) override;
+  base::Status switchover(const std::string& database, const std::string& to,
+                          std::function<void(base::Result<std::string>)> done) override;
 
   void on_timer() override;
   void on_wake() override;
@@ -97,6 +100,7 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   void end();
   void signals();
   void look();  // pending commands, shutdown, stats
+  void look_at_switchover();
   void stats_period();
   base::Status known_database(const std::string& database, std::string_view verb) const;
   std::size_t clients() const;
@@ -126,9 +130,11 @@ class Supervisor final : public admin::Control, public net::ReactorUser {
   std::set<std::string> paused_;
   bool all_paused_ = false;
   pool::Waiter commander_, pauser_;  // who gave the last command; who gave the global PAUSE
+  std::unique_ptr<SwitchoverRun> switchover_;
+  pool::Waiter switcher_;  // who asked for it
   Phase phase_ = Phase::Running;
   std::size_t running_ = 0;
-  base::TimePoint next_stats_{};
+  base::TimePoint next_stats_{}, next_look_{};
 };
 
 }  // namespace howdah::app

@@ -158,6 +158,8 @@ const Key kKeys[] = {
     {"session_state", Enum, "track", &S::session_state, kReload, {.words = "track,off"}},
     {"slow_start", Time, "10", &S::slow_start},
     {"state_file", Text, "", &S::state_file, kRestart},
+    {"switchover_command", Text, "", &S::switchover_command, kReload, {.file_only = true}},
+    {"switchover_timeout", Time, "60", &S::switchover_timeout},
     {"worker_threads", Int, "0", &S::worker_threads, kRestart, {.max = 1024}},
 };
 

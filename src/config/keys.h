@@ -45,6 +45,7 @@ struct KeyDetails {
   Works works = Works::Yes;
   std::string_view harmless = {};  // values that need no warning although works is NotYet
   std::string_view refused = {};   // values that are an error in this version
+  bool file_only = false;  // not for SET: who may use the console may not run programs
 };
 
 struct Key {

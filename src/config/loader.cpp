@@ -110,6 +110,8 @@ base::Result<std::shared_ptr<const Config>> with_setting(const Config& config,
   const Key* known = find_key(key);
   if (!known)
     return base::Error{"config", cat("unknown key ", shown(key), nearest(key, key_names()))};
+  if (known->more.file_only)
+    return base::Error{"config", cat(key, " can only be set in the configuration file")};
   auto next = std::make_shared<Config>(config);
   auto& row = next->rows[static_cast<std::size_t>(known - keys().data())];
   auto status = set_key(*known, base::trim(value), next->settings, row);

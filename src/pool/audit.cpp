@@ -33,6 +33,24 @@ std::size_t Book::servers_of(ScopeKind kind, std::string_view name) const {
   return found == scopes_[kind].end() ? 0 : found->second.servers;
 }
 
+std::size_t Book::servers_at(const config::Host& host, std::string_view address) const {
+  std::size_t sum = 0;
+  for (const auto& entry : index_) {
+    const Pool* pool = entry.second;
+    if (!pool->routed() || !pool->places) continue;
+    const HostSet& places = *pool->places;
+    for (const auto& list : pool->slots)
+      list.each([&](const Slot& slot) {
+        if (slot.own) return;
+        // Numbers of hosts keep their meaning as long as the entry is routed.
+        bool there = slot.host >= places.size() ||
+                     (places[slot.host].host == host && places[slot.host].address == address);
+        sum += there || slot.epoch != pool->epoch ? 1 : 0;
+      });
+  }
+  return sum;
+}
+
 std::string Book::check_invariants() const {
   std::size_t slots = 0, tickets = 0;
   std::map<const Scope*, Scope> sums;

@@ -61,6 +61,7 @@ class Book {
   std::vector<PoolSnapshot> snapshot() const;
   std::size_t servers() const { return slots_.used(); }
   std::size_t servers_of(ScopeKind kind, std::string_view name) const;
+  std::size_t servers_at(const config::Host& host, std::string_view address) const;
   std::string check_invariants() const;
 
  private:

@@ -186,6 +186,11 @@ std::size_t Ledger::servers_of_user(std::string_view pool_user) const {
   return impl_->book.servers_of(kUser, pool_user);
 }
 
+std::size_t Ledger::servers_at(const config::Host& host, std::string_view address) const {
+  Lock lock(impl_->mutex);
+  return impl_->book.servers_at(host, address);
+}
+
 std::string Ledger::check_invariants() const {
   Lock lock(impl_->mutex);
   return impl_->book.check_invariants();

@@ -59,11 +59,19 @@ class FakeControl : public admin::Control {
   base::Status kill_client(std::uint64_t id) override {
     return note(base::cat("kill_client ", id));
   }
+  base::Status switchover(const std::string& database, const std::string& to,
+                          std::function<void(base::Result<std::string>)> done) override {
+    base::Status status = note(base::cat("switchover(", database, ",", to, ")"));
+    if (!status.ok()) return status;
+    done(switched);
+    return status;
+  }
   base::Status wait_close(const std::string& database, std::function<void()> done) override {
     return wait("wait_close", database, std::move(done));
   }
 
   base::Status result = base::Done{};
+  base::Result<std::string> switched = std::string("b is the primary");
   bool hold = false;  // gather and the waiting commands are answered by the test
   std::function<void(const admin::State&)> held_gather;
   std::function<void()> held_done;

@@ -65,6 +65,10 @@ class Control {
   virtual base::Status reconnect(const std::string& database) = 0;
   virtual base::Status kill(const std::string& database) = 0;
   virtual base::Status kill_client(std::uint64_t id) = 0;
+  // Makes another host the primary of a routed database; `to`: which, or empty. `done` comes once,
+  // with who is the primary.
+  virtual base::Status switchover(const std::string& database, const std::string& to,
+                                  std::function<void(base::Result<std::string>)> done) = 0;
   virtual base::Status wait_close(const std::string& database, std::function<void()> done) = 0;
 };
 

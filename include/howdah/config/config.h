@@ -169,7 +169,8 @@ struct Settings {
   bool cancel_on_disconnect = true;
   Duration health_check_interval{}, health_check_timeout{}, slow_start{}, freshness_interval{};
   int health_check_fall = 3, health_check_rise = 2;
-  std::string monitor_user, monitor_password, monitor_dbname, state_file;
+  std::string monitor_user, monitor_password, monitor_dbname, state_file, switchover_command;
+  Duration switchover_timeout{};
   int max_pinned_servers = -1;  // a pool; -1 = all but one
   bool pin_unsafe = true;
   std::string session_state;  // "track" or "off"

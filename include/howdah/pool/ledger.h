@@ -269,6 +269,9 @@ class Ledger {
   std::size_t servers() const;  // slots that exist, connecting ones included
   std::size_t servers_of_database(std::string_view database) const;
   std::size_t servers_of_user(std::string_view pool_user) const;
+  // Slots of routed pools at this host, in any state; not those of checkout_own(). What was opened
+  // before its entry was routed, and is in use still, counts for every host.
+  std::size_t servers_at(const config::Host& host, std::string_view address) const;
   // Aborts the test with a text if any invariant is broken; costs O(everything).
   std::string check_invariants() const;  // empty = sound
 

@@ -35,7 +35,8 @@ TEST_CASE("the whole text must match: no comments, no second statement, no third
        {"show pools; show stats", "show pools;;", ";show pools", "show pools --x", "/* */ reload",
         "-- reload", "show po-ols", "pause a b", "show 'pools'", "show\"pools\"", "show pools\"x\"",
         "kill_client 12.5", "=", "'", "\"", "pause \"", "pause \"a", "pause \"a\"\"",
-        "show p\xc3\xb6ols"}) {
+        "switchover a b c", "switchover a ''",
+        "switchover a 'b", "switchover a b; c", "pause a 'b'", "show p\xc3\xb6ols"}) {
     CAPTURE(query);
     CHECK(kind(query) == Kind::Invalid);
   }

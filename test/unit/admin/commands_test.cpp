@@ -41,7 +41,7 @@ TEST_CASE("with stats rights every command but SHOW and SELECT needs admin acces
           "admin access needed");
     CHECK(control.calls.empty());
   }
-  CHECK(denied == 12);
+  CHECK(denied == 13);
 }
 
 TEST_CASE("stats rights show everything but FDS") {
@@ -73,6 +73,9 @@ TEST_CASE("each command asks Control for one thing and answers with its tag") {
         {"RECONNECT app", "reconnect(app)", "RECONNECT"},
         {"KILL", "kill()", "KILL"},
         {"KILL app", "kill(app)", "KILL"},
+        {"SWITCHOVER app", "switchover(app,)", "SWITCHOVER"},
+        {"SWITCHOVER app db2;", "switchover(app,db2)", "SWITCHOVER"},
+        {"SWITCHOVER \"app\" 'db2:5433'", "switchover(app,db2:5433)", "SWITCHOVER"},
         {"WAIT_CLOSE", "wait_close()", "WAIT_CLOSE"},
         {"WAIT_CLOSE app", "wait_close(app)", "WAIT_CLOSE"},
         {"SHUTDOWN WAIT_FOR_SERVERS", "shutdown servers", "SHUTDOWN"},
@@ -89,7 +92,7 @@ TEST_CASE("each command asks Control for one thing and answers with its tag") {
 TEST_CASE("what Control refuses becomes the error text, with 08P01 whatever its code") {
   for (const char* query :
        {"PAUSE", "PAUSE app", "RESUME", "RESUME app", "DISABLE app", "ENABLE app", "RECONNECT app",
-        "KILL app", "WAIT_CLOSE app", "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS"}) {
+        "KILL app", "SWITCHOVER app", "WAIT_CLOSE app", "SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS"}) {
     CAPTURE(query);
     FakeControl control;
     control.result = base::Error{"3D000", "no such database: app"};
@@ -122,6 +125,7 @@ TEST_CASE("nothing can be done to the console's own database, under either name"
                  {"ENABLE", "cannot enable admin db: "},
                  {"RECONNECT", "cannot reconnect admin db: "},
                  {"KILL", "cannot kill admin db: "},
+                 {"SWITCHOVER", "cannot switch admin db: "},
                  {"WAIT_CLOSE", "cannot wait in admin db: "}}) {
     for (const char* name : {"pgbouncer", "howdah"}) {
       FakeControl control;

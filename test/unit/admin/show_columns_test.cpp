@@ -134,7 +134,7 @@ TEST_CASE("SHOW HELP is a notice that names every SHOW with an answer and every 
   }
   for (const char* command :
        {"SET key = value", "RELOAD", "PAUSE [<db>]", "RESUME [<db>]", "DISABLE <db>", "ENABLE <db>",
-        "RECONNECT [<db>]", "KILL [<db>]", "KILL_CLIENT <client_id>", "WAIT_CLOSE [<db>]",
+        "RECONNECT [<db>]", "KILL [<db>]", "KILL_CLIENT <client_id>", "SWITCHOVER <db> [<host>]", "WAIT_CLOSE [<db>]",
         "SHUTDOWN [WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]"}) {
     CHECK(answer.notice->detail.find(command) != std::string::npos);
   }

@@ -160,6 +160,14 @@ TEST_CASE("with_setting refuses unknown keys, wrong values and what does not wor
     CHECK_FALSE(with_setting(*before, key, value).ok());
 }
 
+TEST_CASE("a command is for the file alone: who may use the console may not run programs") {
+  CHECK(good("[howdah]\nswitchover_command = a; b 'c d' # e\n")->settings.switchover_command ==
+        "a; b 'c d' # e");
+  auto refused = with_setting(*databases(""), "switchover_command", "true");
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().text == "switchover_command can only be set in the configuration file");
+}
+
 TEST_CASE("with_setting warns once of a key that does not work yet") {
   auto once = with_setting(*databases(""), "dns_zone_check_period", "5");
   REQUIRE(once.ok());

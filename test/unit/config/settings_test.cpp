@@ -153,6 +153,8 @@ const Default kDefaults[] = {
     {"session_state", "track"},
     {"slow_start", "10"},
     {"state_file", "", kRestart},
+    {"switchover_command", ""},
+    {"switchover_timeout", "60"},
     {"worker_threads", "0", kRestart},
 };
 

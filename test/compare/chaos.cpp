@@ -13,6 +13,11 @@ Chaos::Chaos(World& world, std::uint64_t seed, std::uint32_t features, int slot)
   turns_ = random_.below(200);
 }
 
+void Chaos::restart() {
+  client_.close();
+  state_ = State::None;
+}
+
 void Chaos::begin() {
   bool leave = (features_ & kDisconnect) != 0, cancel = (features_ & kCancel) != 0;
   if (!leave && !cancel) return;

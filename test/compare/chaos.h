@@ -19,6 +19,7 @@ class Chaos {
   Chaos(World& world, std::uint64_t seed, std::uint32_t features, int slot);
   // A turn of the driver: may begin, go on with or end such a client. Gives what went wrong.
   std::optional<std::string> turn();
+  void restart();  // all servers were ended
   int left() const { return left_; }
   int cancelled() const { return cancelled_; }
 

@@ -112,8 +112,17 @@ const Statement& Generator::any_statement(bool simple) {
   return pick(statements(Kind::Plain));
 }
 
+// An EXECUTE of a named EXECUTE is a known limit: the first name is for those alone that no SQL
+// names.
+bool Generator::names_executes(std::string_view name) const {
+  auto kept = [](std::string_view whole) { return whole.substr(0, 63); };
+  return has(kNested) && kept(name) == kept(names_[0]) && kept(names_[1]) != kept(names_[0]) &&
+         kept(names_[2]) != kept(names_[0]);
+}
+
 std::string Generator::sql_name() {
-  const std::string& chosen = name();
+  std::string chosen = name();
+  while (names_executes(chosen)) chosen = name();
   bool plain = chosen == "s1" || chosen == "S_1" || chosen == "howdah_1";
   return plain && chance(70) ? chosen : quote_name(chosen);
 }
@@ -164,7 +173,7 @@ std::string Generator::binding(const std::string& portal, const std::string& sta
 }
 
 void Generator::add_parse(const std::string& name, const Statement& wanted) {
-  bool nested = !name.empty() && wanted.kind == Kind::Prepare && !has(kNested);
+  bool nested = !name.empty() && wanted.kind == Kind::Prepare && !names_executes(name);
   const Statement& statement = nested ? statements(Kind::Plain).front() : wanted;
   constexpr int kInt4 = 23, kInt8 = 20, kText = 25;
   std::vector<int> types;

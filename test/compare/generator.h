@@ -35,7 +35,7 @@ enum Feature : std::uint32_t {
   kCancel = 1u << 17,
   kLongNames = 1u << 18,  // longer than PostgreSQL keeps
   kRebind = 1u << 19,     // the unnamed statement bound in its own batch, and again in a later one
-  kNested = 1u << 20,     // a named statement that is an EXECUTE of another, or of itself
+  kNested = 1u << 20,     // a named statement that is an EXECUTE of another
 };
 inline constexpr std::uint32_t kAllFeatures = (1u << 21) - 1;
 inline constexpr std::uint32_t kDefaultFeatures = kAllFeatures;
@@ -64,6 +64,7 @@ class Generator {
   std::string text_of(const Statement& statement);
   std::string simple_text(const Statement& statement);
   const std::string& name() { return pick(names_); }
+  bool names_executes(std::string_view name) const;
   std::string sql_name();
   std::string binding(const std::string& portal, const std::string& statement,
                       std::string_view types);

@@ -143,6 +143,7 @@ int run(const Options& options) {
       if (++differences > options.keep_going) return 1;
       runner.reset();
       world.reset();
+      chaos.restart();
       first = true;
     }
     done += static_cast<long>(options.clients) * kScriptsInRound;

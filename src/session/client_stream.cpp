@@ -56,7 +56,8 @@ Owed::Block block_of(std::string_view sql) {
 }
 }  // namespace
 
-// --- Framing --------------------------------------------------------------------------------------
+// --- Framing
+// --------------------------------------------------------------------------------------
 
 ClientStream::Head ClientStream::read_head(std::string_view bytes, std::uint32_t max_packet,
                                            wire::Header& header) {
@@ -403,7 +404,20 @@ void ClientStream::on_describe(Following& f, std::string_view seen) {
   StatementRef statement = name.empty() ? f.client.unnamed_shared() : known_to(f, name);
   Owed::Entry entry{fe::kDescribe};
   if (statement) {
-    if (!ensure_on_server(f, statement, name) && f.batch) f.batch->want();
+    // The rows of an EXECUTE are those of what its name means now.
+    const auto& names = statement->names;
+    const bool executes =
+        !names.empty() && std::all_of(names.begin(), names.end(), [](const auto& use) {
+          return use.verb == route::StatementName::Verb::Execute;
+        });
+    std::unique_ptr<Owed::Detail> now;
+    if (!ensure_on_server(f, statement, name, executes ? &now : nullptr) && f.batch)
+      f.batch->want();
+    if (now) {
+      entry.detail = std::make_unique<Owed::Detail>();
+      entry.detail->aliases = std::move(now->aliases);
+      entry.detail->executed = std::move(now->executed);
+    }
     f.client.describe(name);
     f.client.knows(name, f.server.epoch(statement->id));
     entry.statement = statement->id;

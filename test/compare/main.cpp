@@ -26,7 +26,7 @@ struct Options {
   int patience = 60;   // seconds without any answer
 };
 
-constexpr int kScriptsInRound = 6, kShrinkStall = 2000, kShrinkSeconds = 60;
+constexpr int kScriptsInRound = 6, kShrinkStall = 2000, kShrinkSeconds = 60, kMostLeftOut = 20;
 
 [[noreturn]] void usage() {
   std::cerr << "compare [--seed N] [--conversations N] [--seconds N] [--clients N] [--servers N]\n"
@@ -115,7 +115,7 @@ int run(const Options& options) {
   auto begin = test::Clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(test::Clock::now() - begin).count(); };
   long done = 0;
-  int differences = 0;
+  int differences = 0, left_out = 0;
   bool first = true;
   for (std::uint64_t number = 0;; ++number) {
     if (options.conversations > 0 && done >= options.conversations) break;
@@ -125,8 +125,17 @@ int run(const Options& options) {
     howdah::sim::Random random(howdah::sim::Random(options.seed + number).next());
     auto difference = runner.run(round, random, (options.features & bad) ? &chaos : nullptr);
     if (runner.nonsense()) {
-      std::cout << "PostgreSQL itself does not answer round " << number << "\n" << runner.places();
-      return 1;
+      // outstanding.h is a model, and a rare conversation is beyond it: nothing can be said of it.
+      std::cout << "round " << number << " is left out: PostgreSQL itself does not answer it\n";
+      if (++left_out > kMostLeftOut) {
+        std::cout << runner.places();
+        return 1;
+      }
+      runner.reset();
+      world.reset();
+      chaos.restart();
+      first = true;
+      continue;
     }
     if (difference) {
       std::cout << "seed " << options.seed << " round " << number << ", ";

@@ -56,7 +56,8 @@ class Classifier::Impl {
   std::uint64_t seed_, last_ = 0;
   KeptMap<Text> texts_;
   std::unordered_map<std::string, std::shared_ptr<Database>> databases_;
-  std::unordered_map<std::string, std::weak_ptr<Scope>> scopes_;
+  // Those that nobody uses stay until there are many: the next client likely wants the same.
+  std::unordered_map<std::string, ScopePtr> scopes_;
   std::size_t scopes_checked_ = 64;
   Known transient_;  // what no cache took
 };
@@ -65,9 +66,7 @@ ScopePtr Classifier::Impl::scope(std::string_view database, std::string_view use
                                  std::optional<std::string_view> search_path) {
   std::string key = base::cat(database, '\0', user, search_path ? '\1' : '\0',
                               search_path.value_or(std::string_view()));
-  if (auto found = scopes_.find(key); found != scopes_.end()) {
-    if (ScopePtr alive = found->second.lock()) return alive;
-  }
+  if (auto found = scopes_.find(key); found != scopes_.end()) return found->second;
   if (scopes_.size() >= scopes_checked_) drop_unused();
   std::shared_ptr<Database>& of = databases_[std::string(database)];
   if (!of) of = std::make_shared<Database>(std::string(database), limits_.per_database, seed_);
@@ -79,7 +78,7 @@ ScopePtr Classifier::Impl::scope(std::string_view database, std::string_view use
 }
 
 void Classifier::Impl::drop_unused() {
-  std::erase_if(scopes_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(scopes_, [](const auto& entry) { return entry.second.use_count() == 1; });
   scopes_checked_ = std::max<std::size_t>(64, scopes_.size() * 2);
   if (databases_.size() < kMostDatabases) return;
   std::erase_if(databases_, [](const auto& entry) { return entry.second.use_count() == 1; });

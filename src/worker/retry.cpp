@@ -128,7 +128,7 @@ void WorkerImpl::refused_here(Client& client, Server& server) {
     std::vector<std::string> texts;
     if (client.route && client.route->scope &&
         server.session->batch().executes(client.statements, texts))
-      for (const std::string& text : texts) classifier_.rescued(text, client.route->scope);
+      tell_rescued(client, std::move(texts));
     server.unread = server.strays =
         true;  // reset, whatever the statement has done before it failed
   }
@@ -139,6 +139,25 @@ void WorkerImpl::refused_here(Client& client, Server& server) {
   resume(server, kPeerFull);
   free_server(server);
   resume_client(client);
+}
+
+// They are writes from now on, for all workers.
+void WorkerImpl::tell_rescued(Client& client, std::vector<std::string> texts) {
+  const config::Database& entry = *client.pool->entry;
+  const session::StateRef& state = wanted_state(client);
+  const std::string* path = state ? state->find("search_path") : nullptr;
+  Rescued message{entry.dbname.empty() ? entry.name : entry.dbname, client.pool->user,
+                  path ? std::optional(*path) : std::nullopt, std::move(texts)};
+  for (std::size_t worker = 0; worker < shared_.workers.size(); ++worker)
+    if (worker != id_) shared_.workers[worker]->post(Rescued(message));
+  on(message);
+}
+
+void WorkerImpl::on(Rescued& message) {
+  std::optional<std::string_view> path;
+  if (message.search_path) path = *message.search_path;
+  route::ScopePtr scope = classifier_.scope(message.database, message.user, path);
+  for (const std::string& text : message.texts) classifier_.rescued(text, scope);
 }
 
 // Who asked for read-only transactions is told that they are.

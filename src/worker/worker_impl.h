@@ -107,6 +107,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void on(StartCheck& message);
   void on(HostEjected& message);
   void on(HostMoved& message);
+  void on(Rescued& message);
   void on(Quit& message);
 
   // --- yielding.cpp
@@ -325,6 +326,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
   void refused_here(Client& client, Server& server);
   bool may_rescue(const Client& client) const;
   void host_suspect(const HostEjected& message);
+  void tell_rescued(Client& client, std::vector<std::string> texts);
 
   // --- reclaim.cpp
   bool reclaim(Server& server, bool at_boundary);     // false: it has to be closed

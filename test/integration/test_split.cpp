@@ -1,6 +1,7 @@
 // query_routing=split: which statements go where, hints, and reads of what was written.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <random>
 #include <set>
@@ -214,6 +215,27 @@ TEST_CASE("a write that a replica refuses runs on the primary, and the client ne
     int more = form == "pipelined" ? 3 : 1;
     CHECK(calls() == before + more);
   }
+  // What one worker has met all of them know: nobody is refused for it again.
+  auto refused = [&] {
+    int count = 0;
+    for (const PgCluster* replica : {split.a.get(), split.b.get()}) {
+      std::string log = replica->log();
+      for (std::size_t at = 0; (at = log.find("cannot execute nextval", at)) != log.npos; ++at)
+        ++count;
+    }
+    return count;
+  };
+  for (int i = 0; i < 8; ++i) {
+    Client client = split.pooler->connect("acs");
+    int before = refused(), unique = 1000 * i;
+    eventually("its worker takes the function for a read", [&] {
+      client.exec("select says_stable(" + std::to_string(++unique) + ")");
+      return refused() > before;
+    });
+    before = refused();
+    client.exec("select says_stable(1)");
+    CHECK(refused() == before);
+  }
   Result routes = split.pooler->console("show routes");
   bool rescued = false;
   for (int row = 0; row < routes.rows(); ++row)
@@ -224,18 +246,33 @@ TEST_CASE("a write that a replica refuses runs on the primary, and the client ne
 TEST_CASE("no read is older than the client's own write, under any delay" * doctest::skip(kSkip)) {
   Split split;
   const int kClients = full_run() ? 20 : 8, kPairs = full_run() ? 5000 : 40;
-  std::atomic<int> stale{0}, reads{0}, on_replicas{0};
+  std::atomic<int> stale{0}, reads{0}, on_replicas{0}, due{0}, due_there{0};
   std::atomic<bool> over{false};
+  // Since when each replica replays nothing; zero: it does.
+  std::array<std::atomic<Clock::rep>, 2> paused{};
+  auto now = [] { return Clock::now().time_since_epoch().count(); };
+  // Does a replica have what was written then, with 100 ms to spare?
+  auto has = [&](Clock::rep written) {
+    Clock::rep margin = std::chrono::duration_cast<Clock::duration>(Millis(100)).count();
+    for (auto& since : paused) {
+      Clock::rep from = since;
+      if (written + margin < (from != 0 ? from : now())) return true;
+    }
+    return false;
+  };
   // Each replica stops and goes on at random.
   std::vector<std::thread> threads;
   for (PgCluster* replica : {split.a.get(), split.b.get()}) {
     threads.emplace_back([&, replica] {
+      auto& since = paused[replica == split.b.get()];
       std::mt19937 random(static_cast<unsigned>(replica->port()));
       Client control = replica->connect("postgres", "postgres");
       while (!over) {
+        since = now();
         control.exec("select pg_wal_replay_pause()");
         std::this_thread::sleep_for(Millis(random() % (full_run() ? 2000 : 400)));
         control.exec("select pg_wal_replay_resume()");
+        since = 0;
         std::this_thread::sleep_for(Millis(random() % 300));
       }
     });
@@ -248,15 +285,20 @@ TEST_CASE("no read is older than the client's own write, under any delay" * doct
       std::string id = std::to_string(number);
       for (int i = 1; i <= kPairs; ++i) {
         client.exec("update counters set n = " + std::to_string(i) + " where id = " + id);
+        Clock::rep written = now();
         if (random() % 4 == 0) std::this_thread::sleep_for(Millis(random() % 900));
         int last = 0;
         for (int read = 0; read < 3; ++read) {
+          bool expected = has(written);
           Result row = client.exec("select n, here() from counters where id = " + id);
           int n = std::stoi(row.at(0, 0));
           if (n != i || n < last) ++stale;
           last = n;
           ++reads;
-          on_replicas += row.at(0, 1) != std::to_string(split.primary.port());
+          bool there = row.at(0, 1) != std::to_string(split.primary.port());
+          on_replicas += there;
+          due += expected;
+          due_there += expected && there;
         }
       }
     });
@@ -264,8 +306,10 @@ TEST_CASE("no read is older than the client's own write, under any delay" * doct
   for (auto& client : clients) client.join();
   over = true;
   for (auto& thread : threads) thread.join();
-  MESSAGE(reads.load() << " reads, " << on_replicas.load() << " on replicas");
+  MESSAGE(reads.load() << " reads, " << on_replicas.load() << " on replicas; of " << due.load()
+                       << " that could be there, " << due_there.load() << " were");
   CHECK(stale == 0);
+  if (full_run()) CHECK(due_there > due * 0.9);
   CHECK(on_replicas > 0);
   // When they have caught up, all reads go there again.
   Client client = split.pooler->connect("acs");

@@ -9,9 +9,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "howdah/admin/console.h"
 #include "howdah/admin/report.h"
@@ -140,12 +142,17 @@ struct HostEjected {  // a watched host: what runs there will not end
   std::string address;
   bool suspect = false;  // not yet: a probe has failed
 };
+struct Rescued {  // a standby refused these texts as writes; names as in this scope
+  std::string database, user;
+  std::optional<std::string> search_path;
+  std::vector<std::string> texts;
+};
 struct Quit {};
 
 using Message = std::variant<NewClient, OpenServer, FetchServer, AdoptServer, CloseServer, FailClient,
                              ForgetPool, CancelQuery, PeerCancel, CancelDone, NewConfig, NewGate, Perform,
                              Gather, ConsoleAnswer, KillClients, ForgetWelcome, UserAnswered,
-                             LoginTurn, Hashed, StartCheck, HostEjected, HostMoved, Quit>;
+                             LoginTurn, Hashed, StartCheck, HostEjected, HostMoved, Rescued, Quit>;
 
 // --- To the supervisor ------------------------------------------------------------------------------
 struct ConsoleCommand {

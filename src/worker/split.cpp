@@ -398,10 +398,19 @@ bool WorkerImpl::may_use(Client& client, Server& server) {
 void WorkerImpl::note_answer(Client& client, Server& server, wire::TxStatus tx) {
   Routing& r = *client.route;
   if (tx != wire::TxStatus::Idle) {
-    if (!r.read_only_block) r.reads = false;
+    // A read-only block on the primary can end in a message that goes on to write: not a known
+    // read.
+    if (!r.read_only_block || !r.on_replica) r.reads = false;
     return;
   }
   TimePoint at = base::monotonic_now();  // not the loop's: that is of before the answer
+  // Another primary: what it has read is in what this one shows now.
+  if (!r.on_replica && r.answered_at != TimePoint{} && server.identity != 0 &&
+      r.reads_of != server.identity) {
+    r.answered_at = at;
+    r.reads_of = server.identity;
+    r.reader = 0;
+  }
   if (r.on_replica) {
     r.answered_at = at;
     r.reader = server.identity;

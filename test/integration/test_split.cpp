@@ -318,6 +318,37 @@ TEST_CASE("no read is older than the client's own write, under any delay" * doct
   CHECK(client.value("select n from counters where id = 1") == "0");
 }
 
+TEST_CASE("a write behind the end of a read-only transaction on the primary is a write" *
+          doctest::skip(kSkip)) {
+  Split split;
+  Client client = split.pooler->connect("acs"), other = split.pooler->connect("acs");
+  auto each = [&](const char* sql) {
+    split.a->sql(sql);
+    split.b->sql(sql);
+  };
+  const std::string read = "select n || ' at ' || here() from counters where id = 1";
+  auto there = [&] { return client.value(read).find(std::to_string(split.primary.port())); };
+  eventually("its names are known", [&] { return there() == std::string::npos; });
+  each("select pg_wal_replay_pause()");
+  client.exec("update counters set n = 1 where id = 1");
+  client.exec("begin read only");
+  REQUIRE(split.on_primary(client, Split::kWhere));
+  each("select pg_wal_replay_resume()");
+  // The replicas have the first write, and that is known.
+  other.exec("update counters set n = 1 where id = 2");
+  eventually("replicas count as fresh", [&] { return !split.on_primary(other, Split::kWhere); });
+  split.primary.wait_replayed(*split.a);
+  split.primary.wait_replayed(*split.b);
+  each("select pg_wal_replay_pause()");
+  eventually("they stand still", [&] {
+    return split.a->sql("select pg_get_wal_replay_pause_state()").at(0, 0) == "paused" &&
+           split.b->sql("select pg_get_wal_replay_pause_state()").at(0, 0) == "paused";
+  });
+  client.exec("commit; update counters set n = 7 where id = 1");
+  CHECK(client.value(read).substr(0, 1) == "7");
+  each("select pg_wal_replay_resume()");
+}
+
 TEST_CASE("read_your_writes=session keeps to the primary after a write, until DISCARD ALL" *
           doctest::skip(kSkip)) {
   Split split("read_your_writes=session");

@@ -102,7 +102,6 @@ void Batch::fail(std::string_view error, Why why) {
 }
 
 bool Batch::executes(const ClientStatements& client, std::vector<std::string>& texts) const {
-  constexpr std::uint32_t kFirstOwnType = 16384;
   std::map<std::string, std::string, std::less<>> statements, portals;
   std::string_view rest = bytes_;
   wire::Header header{};
@@ -117,9 +116,9 @@ bool Batch::executes(const ClientStatements& client, std::vector<std::string>& t
         break;
       case fe::kParse: {
         std::string name(cursor.cstring());
-        statements[name] = cursor.cstring();
-        for (int left = cursor.i16(); left > 0 && cursor.ok(); --left)
-          if (static_cast<std::uint32_t>(cursor.i32()) >= kFirstOwnType) return false;
+        auto text = cursor.ok() ? text_without_own_types(cursor.rest()) : std::nullopt;
+        if (!text) return false;
+        statements[name] = *text;
         break;
       }
       case fe::kBind: {
@@ -134,11 +133,9 @@ bool Batch::executes(const ClientStatements& client, std::vector<std::string>& t
                                   : name.empty() ? client.unnamed()
                                                  : nullptr;
         if (!body || (known && known->form != Statement::Form::Protocol)) return false;
-        wire::Cursor parsed(*body);
-        portals[portal] = parsed.cstring();
-        for (int left = parsed.i16(); left > 0 && parsed.ok(); --left)
-          if (static_cast<std::uint32_t>(parsed.i32()) >= kFirstOwnType) return false;
-        if (!parsed.ok()) return false;
+        auto text = text_without_own_types(*body);
+        if (!text) return false;
+        portals[portal] = *text;
         break;
       }
       case fe::kExecute: {

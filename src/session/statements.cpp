@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "howdah/base/text.h"
+#include "howdah/wire/message.h"
 
 namespace howdah::session {
 
@@ -30,6 +31,16 @@ Key key_of(const Statement& statement) {
   return {statement.form, statement.body, statement.reading};
 }
 }  // namespace
+
+std::optional<std::string_view> text_without_own_types(std::string_view body) {
+  constexpr std::uint32_t kFirstOwnType = 16384;  // PostgreSQL's FirstNormalObjectId
+  wire::Cursor cursor(body);
+  std::string_view text = cursor.cstring();
+  auto types = static_cast<std::uint16_t>(cursor.i16());
+  for (; cursor.ok() && types > 0; --types)
+    if (static_cast<std::uint32_t>(cursor.i32()) >= kFirstOwnType) return std::nullopt;
+  return cursor.ok() ? std::optional(text) : std::nullopt;
+}
 
 struct StatementTable::Store {
   base::Mutex mutex;

@@ -30,8 +30,7 @@ void WorkerImpl::ask_catalogue(PoolView& pool, const route::ScopePtr& scope) {
 // As a client whose session is as it began would see it. What the catalogue has not told yet is
 // asked for: the next SHOW ROUTE knows.
 route::Explanation WorkerImpl::explained(PoolView& pool, const std::string& sql) {
-  const std::string& dbname = pool.entry->dbname.empty() ? pool.entry->name : pool.entry->dbname;
-  route::ScopePtr scope = classifier_.scope(dbname, pool.user, std::nullopt);
+  route::ScopePtr scope = classifier_.scope(pool.entry->dbname, pool.user, std::nullopt);
   const route::Known known = classifier_.classify(sql, scope, now());
   route::Explanation why = classifier_.explain(*known.shape, scope, now());
   why.cls = known.cls;

@@ -33,15 +33,18 @@ std::uint64_t key_of(const std::vector<std::string>& texts) {
 }
 }  // namespace
 
-// What ran on a standby has written nothing, whatever functions and views it used: there the
-// grammar is enough.
+// What ran on a standby has written nothing, whatever functions, views and prepared statements it
+// used: there the grammar is enough. On a primary it is only if no name has to be looked up: what
+// the catalogue said of it may be outdated, and to run a write twice is worse than an error.
 bool WorkerImpl::is_read(Client& client, const Server& server, std::string_view sql) {
-  if (routed_by_query(client) && client.route->scope)
-    return classifier_.classify(sql, client.route->scope, now()).cls == route::Class::Read;
-  auto shape = route::analyse(sql);
-  if (shape->kind == route::Kind::Empty) return true;
-  return shape->kind == route::Kind::Read &&
-         ((server.standby && !server.session->stream().promoted()) || shape->names.empty());
+  using route::Kind;
+  auto shape = routed_by_query(client) && client.route->scope
+                   ? classifier_.classify(sql, client.route->scope, now()).shape
+                   : route::analyse(sql);
+  if (shape->kind == Kind::Empty) return true;
+  if (server.standby && !server.session->stream().promoted())
+    return shape->kind == Kind::Read || shape->kind == Kind::Execute;
+  return shape->kind == Kind::Read && shape->names.empty();
 }
 
 bool WorkerImpl::may_run_again(Client& client, Server& server) {
@@ -141,13 +144,18 @@ void WorkerImpl::refused_here(Client& client, Server& server) {
   resume_client(client);
 }
 
-// They are writes from now on, for all workers.
+// They are writes from now on, for all workers. Of several, those with names: the grammar alone
+// knows the others.
 void WorkerImpl::tell_rescued(Client& client, std::vector<std::string> texts) {
-  const config::Database& entry = *client.pool->entry;
-  const session::StateRef& state = wanted_state(client);
-  const std::string* path = state ? state->find("search_path") : nullptr;
-  Rescued message{entry.dbname.empty() ? entry.name : entry.dbname, client.pool->user,
-                  path ? std::optional(*path) : std::nullopt, std::move(texts)};
+  if (texts.size() > 1) {
+    std::erase_if(texts, [&](const std::string& text) {
+      const route::Shape& shape = *classifier_.classify(text, client.route->scope, now()).shape;
+      return shape.kind != route::Kind::Execute && shape.names.empty();
+    });
+  }
+  auto path = search_path_of(wanted_state(client));
+  Rescued message{client.pool->entry->dbname, client.pool->user,
+                  path ? std::optional<std::string>(*path) : std::nullopt, std::move(texts)};
   for (std::size_t worker = 0; worker < shared_.workers.size(); ++worker)
     if (worker != id_) shared_.workers[worker]->post(Rescued(message));
   on(message);

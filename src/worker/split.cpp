@@ -27,7 +27,6 @@ namespace fe = wire::fe;
 
 namespace {
 constexpr Duration kUnknownLasts = std::chrono::seconds(60), kWroteNow = std::chrono::seconds(1);
-constexpr std::uint32_t kFirstOwnType = 16384;  // FirstNormalObjectId: the database's own types
 
 // What a request is, text by text: the worst of them counts.
 struct Sum {
@@ -43,16 +42,6 @@ struct Sum {
     any = true;
   }
 };
-
-// The text of a Parse; nothing if its parameters have types of the database's own.
-std::optional<std::string_view> text_of(std::string_view body) {
-  wire::Cursor cursor(body);
-  std::string_view text = cursor.cstring();
-  auto types = static_cast<std::uint16_t>(cursor.i16());
-  for (; cursor.ok() && types > 0; --types)
-    if (static_cast<std::uint32_t>(cursor.i32()) >= kFirstOwnType) return std::nullopt;
-  return cursor.ok() ? std::optional(text) : std::nullopt;
-}
 
 bool is(const session::StateRef& state, std::string_view name, std::string_view value) {
   const std::string* found = state ? state->find(name) : nullptr;
@@ -75,13 +64,11 @@ class WorkerImpl::RequestReader {
       auto head = wire::read_header(bytes, worker_.config_->settings.max_packet_size, header);
       bool whole = head == wire::HeaderState::Ok && bytes.size() - wire::kHeaderSize >= header.body;
       if (head == wire::HeaderState::Malformed) return worst(Reason::Batch);
-      if (!whole) {
-        taken_ += bytes.size();
-        return taken_ >= route::kLargestRead || query ? worst(Reason::Batch) : Outcome::More;
-      }
-      std::size_t size = wire::kHeaderSize + header.body;
+      bool begun = head == wire::HeaderState::Ok;
+      std::size_t size = begun ? wire::kHeaderSize + header.body : bytes.size();
+      if (size > route::kLargestRead - taken_) return worst(query ? Reason::TooLong : Reason::Batch);
+      if (!whole) return Outcome::More;
       taken_ += size;
-      if (taken_ > route::kLargestRead) return worst(query ? Reason::TooLong : Reason::Batch);
       std::string_view body = bytes.substr(wire::kHeaderSize, header.body);
       bytes.remove_prefix(size);
       switch (header.type) {
@@ -129,7 +116,7 @@ class WorkerImpl::RequestReader {
     std::string_view name = cursor.cstring();
     if (!cursor.ok()) return sum.add(Class::Write, Reason::NotUnderstood);
     parsed_.push_back(name);
-    auto text = text_of(cursor.rest());
+    auto text = session::text_without_own_types(cursor.rest());
     if (!text) return sum.add(Class::Write, Reason::Cast);
     add(*text);
   }
@@ -142,7 +129,7 @@ class WorkerImpl::RequestReader {
     if (std::find(parsed_.begin(), parsed_.end(), name) != parsed_.end()) return;
     if (name.empty() && !client_.statements.unnamed_shared()) {
       const std::string* kept = client_.statements.unnamed();
-      auto text = kept ? text_of(*kept) : std::nullopt;
+      auto text = kept ? session::text_without_own_types(*kept) : std::nullopt;
       return text ? add(*text) : sum.add(Class::Write, Reason::Unknown);
     }
     session::StatementRef statement =
@@ -154,7 +141,7 @@ class WorkerImpl::RequestReader {
     if (!statement) return sum.add(Class::Local, Reason::Missing);  // PostgreSQL says so
     if (statement->form == session::Statement::Form::Sql)
       return add(base::cat("PREPARE x ", statement->body));
-    auto text = text_of(statement->body);
+    auto text = session::text_without_own_types(statement->body);
     return text ? add(*text) : sum.add(Class::Write, Reason::Cast);
   }
 
@@ -196,11 +183,16 @@ class WorkerImpl::RequestReader {
   std::size_t taken_ = 0;
 };
 
+std::optional<std::string_view> WorkerImpl::search_path_of(const session::StateRef& state) {
+  const std::string* path = state ? state->find("search_path") : nullptr;
+  return path ? std::optional<std::string_view>(*path) : std::nullopt;
+}
+
 // Names mean what they mean to this client now.
 void WorkerImpl::look_at_scope(Client& client) {
   Routing& r = *client.route;
   PoolView& pool = *client.pool;
-  const std::string& dbname = pool.entry->dbname.empty() ? pool.entry->name : pool.entry->dbname;
+  const std::string& dbname = pool.entry->dbname;
   std::uint64_t epoch = pool.statements->epoch();
   if (epoch != pool.classes_epoch) {
     pool.classes_epoch = epoch;
@@ -208,10 +200,8 @@ void WorkerImpl::look_at_scope(Client& client) {
   }
   const session::StateRef& state = wanted_state(client);
   if (r.scope && r.scope_of == state) return;
-  const std::string* path = state ? state->find("search_path") : nullptr;
   r.scope_of = state;
-  r.scope = classifier_.scope(dbname, pool.user,
-                              path ? std::optional<std::string_view>(*path) : std::nullopt);
+  r.scope = classifier_.scope(dbname, pool.user, search_path_of(state));
   r.other_role = state && (state->find("role") || state->find("session_authorization"));
   const std::string* wish = state ? state->find("howdah.route") : nullptr;
   if (wish) r.set_wish.reset();

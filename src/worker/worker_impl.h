@@ -213,6 +213,7 @@ class WorkerImpl final : public Worker, public net::ReactorUser {
 
   // --- state.cpp
   const session::StateRef& wanted_state(const Client& client) const;
+  static std::optional<std::string_view> search_path_of(const session::StateRef& state);
   session::Reading reading(Client& client) const;
   bool pinned(const Client& client) const { return client.state && client.state->pins != 0; }
   // It cannot go to another server: it has state here, or its state here is being asked for.

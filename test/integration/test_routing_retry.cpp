@@ -44,6 +44,7 @@ class Trio {
     more.insert({"slow_start", "0"});             // the spread is even at once
     return {.settings = more,
             .databases = {line("rw", "target_session_attrs=primary"),
+                          line("split", "query_routing=split"),
                           line("ro", "target_session_attrs=standby"),
                           line("pref", "target_session_attrs=prefer-standby")}};
   }
@@ -238,6 +239,39 @@ TEST_CASE("a query that crashes PostgreSQL does not walk through the hosts" *
   CHECK(client.last().error().code.substr(0, 2) == "08");
   holder.close();
   CHECK(client.value("select count(*) from t") == "1");
+}
+
+TEST_CASE("what may have written on a lost primary does not run again" * doctest::skip(kSkip)) {
+  Trio trio;
+  trio.primary.sql(
+      "create function f() returns int stable language sql as 'select count(*)::int from t'");
+  trio.settle();
+  Pooler pooler(trio.config());
+  until_up(pooler, {&trio.primary, trio.a.get(), trio.b.get()});
+  Client client = pooler.connect("split");
+  for (std::string sql : {"execute w(7)", "/* howdah:primary */ select f()"}) {
+    CAPTURE(sql);
+    client.exec("deallocate all");
+    client.exec("prepare w(int) as insert into t values ($1)");
+    // Its answer is known: this is a read.
+    eventually("f is known", [&] {
+      return pooler.console("show route 'select f()'").at(0, "class") == "read";
+    });
+    Client holder = trio.primary.connect();
+    holder.exec("begin");
+    holder.exec("lock table t in access exclusive mode");
+    client.send(sql);
+    eventually("it waits on the primary", [&] { return !waiting(trio.primary).empty(); });
+    CHECK(::kill(waiting(trio.primary).at(0), SIGKILL) == 0);
+    CHECK(client.last().error().code.substr(0, 2) == "08");
+    until_up(pooler, {&trio.primary, trio.a.get(), trio.b.get()});
+    Result count;
+    eventually("the primary serves", [&] {
+      count = client.attempt("/* howdah:primary */ select count(*) from t");
+      return !count.failed();
+    });
+    CHECK(count.at(0, 0) == "1");
+  }
 }
 
 TEST_CASE("a replica that comes and goes costs no read" * doctest::skip(kSkip)) {

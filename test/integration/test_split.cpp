@@ -207,7 +207,8 @@ TEST_CASE("a write that a replica refuses runs on the primary, and the client ne
       RawClient raw("127.0.0.1", split.pooler->port());
       raw.login("acs", "postgres");
       raw.send(msg::extended("select here() as x, says_stable(3)") +
-               msg::extended("select says_stable(4)") + msg::sync() +
+               msg::extended("select says_stable(4)") + msg::extended("select 6 as six") +
+               msg::sync() +
                msg::extended("select says_stable(5)") + msg::sync());
       CHECK(raw.types_until('Z').find('E') == std::string::npos);
       CHECK(raw.types_until('Z').find('E') == std::string::npos);
@@ -215,6 +216,8 @@ TEST_CASE("a write that a replica refuses runs on the primary, and the client ne
     int more = form == "pipelined" ? 3 : 1;
     CHECK(calls() == before + more);
   }
+  // What cannot have been the writer is still a read.
+  CHECK(split.pooler->console("show route 'select 6 as six'").at(0, "class") == "read");
   // What one worker has met all of them know: nobody is refused for it again.
   auto refused = [&] {
     int count = 0;
@@ -347,6 +350,49 @@ TEST_CASE("a write behind the end of a read-only transaction on the primary is a
   client.exec("commit; update counters set n = 7 where id = 1");
   CHECK(client.value(read).substr(0, 1) == "7");
   each("select pg_wal_replay_resume()");
+}
+
+TEST_CASE("a query that comes in two segments goes where a whole one goes" *
+          doctest::skip(kSkip)) {
+  Split split("read_your_writes=off");
+  RawClient client("127.0.0.1", split.pooler->port());
+  client.login("acs", "postgres");
+  const std::string query = msg::query(Split::kWhere);
+  auto answer = [&] {
+    std::string row;
+    for (const Message& message : client.until('Z'))
+      if (message.type == 'D') row = parse_row(message.body).at(0);
+    CHECK(row != "");
+    return row;
+  };
+  eventually("its worker knows the function", [&] {
+    client.send(query);
+    return answer() != std::to_string(split.primary.port());
+  });
+  for (std::size_t cut : {std::size_t{3}, std::size_t{5}, query.size() - 1}) {
+    CAPTURE(cut);
+    for (int round = 0; round < 10; ++round) {
+      client.send(query.substr(0, cut));
+      split.pooler->console("show version");  // it has had time to read that
+      client.send(query.substr(cut));
+      CHECK(answer() != std::to_string(split.primary.port()));
+    }
+  }
+}
+
+TEST_CASE("reads leave the primary again after it restarted and the reader's replica went" *
+          doctest::skip(kSkip)) {
+  Split split;
+  Client client = split.reader();
+  std::string mine = client.value(Split::kWhere);
+  PgCluster& its = mine == std::to_string(split.a->port()) ? *split.a : *split.b;
+  its.stop();
+  split.primary.restart();
+  eventually("reads are on the other replica", [&] {
+    Result got = client.attempt(Split::kWhere);
+    return !got.failed() && got.at(0, 0) != std::to_string(split.primary.port()) &&
+           got.at(0, 0) != mine;
+  });
 }
 
 TEST_CASE("read_your_writes=session keeps to the primary after a write, until DISCARD ALL" *

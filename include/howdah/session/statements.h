@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -50,6 +51,10 @@ struct Statement {
   mutable std::atomic<std::uint32_t> unnamed_uses{0};
 };
 using StatementRef = std::shared_ptr<const Statement>;
+
+// The text of a Parse, given its body behind the name; nothing if it is malformed or a parameter has
+// a type of the database's own: input functions of such types may do anything.
+std::optional<std::string_view> text_without_own_types(std::string_view body);
 
 class StatementTable {
  public:

@@ -106,6 +106,7 @@ cat >"$dir/howdah.ini" <<INI
 [databases]
 acs_primary = host=127.0.0.1,127.0.0.2,127.0.0.3 port=$pg_port dbname=acs target_session_attrs=primary
 acs_replica = host=127.0.0.1,127.0.0.2,127.0.0.3 port=$pg_port dbname=acs target_session_attrs=prefer-standby
+acs = host=127.0.0.1,127.0.0.2,127.0.0.3 port=$pg_port dbname=acs query_routing=split
 
 [howdah]
 listen_addr = 127.0.0.1
@@ -133,6 +134,7 @@ show() { # ENTRY SQL
   printf '  %-12s %-52s %s\n' "$1" "$2" "$answer"
 }
 on_replicas() { [ "$(query acs_replica 'select count(*) from devices')" = 3 ]; }
+reads_leave_primary() { query acs 'select served_by()' | grep -q replica; }
 
 echo
 echo "Where queries go:"
@@ -150,6 +152,20 @@ show acs_replica "select count(*) from devices"
 show acs_replica "insert into devices values (4, 'no')"
 show acs_primary "select count(*) from devices"
 echo
+echo "The same through acs, which tells reads from writes, in one session:"
+session=$(
+  query acs_primary "create function served_by() returns text language sql stable as \$\$ $where \$\$" >/dev/null
+  await "what served_by is, which the catalogue tells" reads_leave_primary
+  psql -X -q -A -t -h 127.0.0.1 -p "$port" -U demo acs <<SQL
+select 'select served_by()|' || served_by();
+insert into devices values (5, 'yes') returning 'insert ... returning served_by()|' || served_by();
+select 'select count(*), served_by() ...|' || count(*) || ' rows, ' || served_by() from devices;
+SQL
+)
+printf '%s\n' "$session" | while IFS='|' read -r sql answer; do
+  printf '  %-12s %-52s %s\n' acs "$sql" "$answer"
+done
+echo
 echo "SHOW HOSTS, some of its columns:"
 psql -X -A -F ' ' -h 127.0.0.1 -p "$port" -U demo howdah -c 'SHOW HOSTS' |
   awk 'NF > 9 { printf "  %-12s %-8s %-8s %s\n", $1, $2, $5, $6 }'
@@ -164,7 +180,9 @@ cat <<TXT
 howdah listens on 127.0.0.1:$port, user demo, no password. From another shell:
   psql -h 127.0.0.1 -p $port -U demo acs_primary     # writes
   psql -h 127.0.0.1 -p $port -U demo acs_replica     # reads, spread over the replicas
+  psql -h 127.0.0.1 -p $port -U demo acs             # both: each query where it belongs
   psql -h 127.0.0.1 -p $port -U demo howdah -c 'SHOW POOLS'
+  psql -h 127.0.0.1 -p $port -U demo howdah -c 'SHOW ROUTES'
   psql -h 127.0.0.1 -p $port -U demo howdah -c 'SHOW HOSTS'
   $pg_bin/pgbench -h 127.0.0.1 -p $port -U demo -i acs_primary
   $pg_bin/pgbench -h 127.0.0.1 -p $port -U demo -c 50 -j 2 -T 10 acs_primary

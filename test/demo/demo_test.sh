@@ -14,5 +14,8 @@ expect 'acs_replica .*replica 127\.0\.0\.2:[0-9]+ replica 127\.0\.0\.3:'
 expect 'acs_replica +select count\(\*\) from devices +3$'
 expect 'acs_replica +insert .*read-only transaction'
 expect 'acs_primary +select count\(\*\) from devices +3$'
+expect 'acs +select served_by\(\) +replica 127\.0\.0\.[23]:'
+expect 'acs +insert .* primary 127\.0\.0\.1:'
+expect 'acs +select count\(\*\), served_by.* 4 rows, '
 after=$(find /tmp -maxdepth 1 -name 'howdah-demo.*' | sort)
 [ "$before" = "$after" ] || { echo "left behind: $after"; exit 1; }

@@ -162,8 +162,10 @@ bool ensure_on_server(Following& f, const StatementRef& statement, std::string_v
                       std::unique_ptr<Owed::Detail>* effects) {
   const bool depends = !statement->names.empty();
   // It is being parsed: a statement may name itself, which PostgreSQL refuses when it runs.
-  if (std::find(f.parsing.begin(), f.parsing.end(), statement.get()) != f.parsing.end())
+  if (f.parsing.size() > kMaxNested ||
+      std::find(f.parsing.begin(), f.parsing.end(), statement.get()) != f.parsing.end()) {
     return false;
+  }
   // SQL sent before in this batch makes it.
   bool made = false;
   f.owed.each([&](const Owed::Entry& entry) {

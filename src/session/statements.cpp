@@ -42,6 +42,12 @@ std::optional<std::string_view> text_without_own_types(std::string_view body) {
   return cursor.ok() ? std::optional(text) : std::nullopt;
 }
 
+std::optional<std::string> sql_of(const Statement& statement) {
+  if (statement.form == Statement::Form::Sql) return base::cat("PREPARE x ", statement.body);
+  auto text = text_without_own_types(statement.body);
+  return text ? std::optional<std::string>(*text) : std::nullopt;
+}
+
 struct StatementTable::Store {
   base::Mutex mutex;
   std::uint64_t last_id GUARDED_BY(mutex) = 0;
@@ -107,6 +113,10 @@ StatementRef StatementTable::alone(const Statement& like, std::vector<StatementR
   made->touch = like.touch;
   made->custom_settings = like.custom_settings;
   made->names = like.names;
+  for (StatementRef& each : meant) {
+    if (each && each->nested >= kMaxNested) each = nullptr;
+    if (each) made->nested = std::max(made->nested, each->nested + 1);
+  }
   made->meant = std::move(meant);
   {
     base::Lock lock(store_->mutex);

@@ -137,15 +137,15 @@ class WorkerImpl::RequestReader {
     add(statement);
   }
 
-  void add(const session::StatementRef& statement) {
+  void add(const session::StatementRef& statement, bool executed = false) {
     if (!statement) return sum.add(Class::Local, Reason::Missing);  // PostgreSQL says so
-    if (statement->form == session::Statement::Form::Sql)
-      return add(base::cat("PREPARE x ", statement->body));
-    auto text = session::text_without_own_types(statement->body);
-    return text ? add(*text) : sum.add(Class::Write, Reason::Cast);
+    auto text = session::sql_of(*statement);
+    return text ? add(*text, executed) : sum.add(Class::Write, Reason::Cast);
   }
 
-  void add(std::string_view text) {
+  // `executed`: by an EXECUTE. What that executes in turn is not looked at but taken for a write:
+  // statements can name each other in a circle.
+  void add(std::string_view text, bool executed = false) {
     if (worker_.readable(client_) != route::Readable::Yes)
       return sum.add(Class::Write, Reason::Unreadable);
     const route::Known& known =
@@ -169,9 +169,10 @@ class WorkerImpl::RequestReader {
     discards_all =
         !sum.any && shape.kind == Kind::Session && base::iequal(shape.subject, "DISCARD ALL");
     if (shape.kind == Kind::Execute && known.cls == Class::Read) {
+      if (executed) return sum.add(Class::Write, known.reason);
       session::StatementRef statement = client_.statements.find(shape.statement);
       sum.add(known.cls, known.reason);
-      return add(statement);
+      return add(statement, true);
     }
     sum.add(known.cls, known.reason);
   }
@@ -192,16 +193,15 @@ std::optional<std::string_view> WorkerImpl::search_path_of(const session::StateR
 void WorkerImpl::look_at_scope(Client& client) {
   Routing& r = *client.route;
   PoolView& pool = *client.pool;
-  const std::string& dbname = pool.entry->dbname;
   std::uint64_t epoch = pool.statements->epoch();
   if (epoch != pool.classes_epoch) {
     pool.classes_epoch = epoch;
-    classifier_.forget(dbname);
+    classifier_.forget(pool.entry->dbname);
   }
   const session::StateRef& state = wanted_state(client);
   if (r.scope && r.scope_of == state) return;
   r.scope_of = state;
-  r.scope = classifier_.scope(dbname, pool.user, search_path_of(state));
+  r.scope = classifier_.scope(pool.entry->dbname, pool.user, search_path_of(state));
   r.other_role = state && (state->find("role") || state->find("session_authorization"));
   const std::string* wish = state ? state->find("howdah.route") : nullptr;
   if (wish) r.set_wish.reset();

@@ -112,3 +112,47 @@ TEST_CASE("query_wait_timeout ends a login that waits for a server") {
     CHECK(error.report.message == "query_wait_timeout");
   }
 }
+
+// A thread's stack, or its time without end.
+TEST_CASE("statements that execute each other in a circle or a long chain harm nobody" *
+          doctest::skip(on_pgbouncer())) {
+  std::string line =
+      " = host=127.0.0.1 port=" + std::to_string(primary().port()) + " dbname=postgres ";
+  Pooler pooler({.settings = {{"pool_mode", "transaction"}, {"monitor_user", "postgres"}},
+                 .databases = {"plain" + line, "split" + line + "query_routing=split"}});
+  auto said = [](RawClient& client, const std::string& messages) {
+    client.send(messages + msg::sync());
+    return error_code(client.until('Z'));
+  };
+  auto circle = [&](RawClient client, const std::string& run) {
+    said(client, msg::parse("a", "execute b"));
+    said(client, msg::parse("b", "execute a") + msg::parse("c", "execute c"));
+    std::string code = said(client, run + msg::execute(""));
+    CHECK(said(client, msg::extended("select 1")) == "");
+    return code;
+  };
+  for (const std::string entry : {"plain", "split"}) {
+    CAPTURE(entry);
+    for (const char* name : {"a", "b", "c"}) {
+      CAPTURE(name);
+      for (const std::string& run :
+           {msg::bind("", name),
+            msg::parse("", std::string("execute ") + name) + msg::bind("", "")}) {
+        RawClient direct("127.0.0.1", primary().port());
+        direct.login("postgres", "postgres");
+        CHECK(circle(pooler.raw(entry), run) == circle(std::move(direct), run));
+      }
+    }
+    RawClient chain = pooler.raw(entry);
+    CHECK(said(chain, msg::parse("s0", "select 1")) == "");
+    for (int i = 1; i <= 10000; i += 100) {
+      std::string batch;
+      for (int n = i; n < i + 100; ++n)
+        batch += msg::parse("s" + std::to_string(n), "execute s" + std::to_string(n - 1));
+      said(chain, batch);
+    }
+    CHECK(said(chain, msg::bind("", "s4") + msg::execute("")) == "");
+    CHECK(said(chain, msg::bind("", "s10000") + msg::execute("")) == "26000");
+  }
+  CHECK(pooler.connect("plain").value("select 1") == "1");
+}

@@ -28,6 +28,10 @@ namespace howdah::session {
 // Names on servers begin with it. A client's own name that does is never sent as it is.
 inline constexpr std::string_view kServerPrefix = "howdah_";
 
+// EXECUTE of a statement that is an EXECUTE itself, and so on: so many are followed. Behind that a name
+// is left as it is, and PostgreSQL says that there is none.
+inline constexpr std::size_t kMaxNested = 4;
+
 struct Statement {
   enum class Form : std::uint8_t {
     Protocol,  // body: of a Parse behind the name: query NUL, count of types (2), types (4 each)
@@ -44,6 +48,7 @@ struct Statement {
   std::vector<route::StatementName> names;
   std::vector<std::shared_ptr<const Statement>>
       meant;  // by each of them when the client parsed it; or null
+  std::size_t nested = 0;  // longest chain of such statements behind it: at most kMaxNested
   // Parsing it brings notices, which the client gets when it parses: an answer of ours would lack
   // them.
   mutable std::atomic<bool> gives_notice{false};
@@ -55,6 +60,8 @@ using StatementRef = std::shared_ptr<const Statement>;
 // The text of a Parse, given its body behind the name; nothing if it is malformed or a parameter has
 // a type of the database's own: input functions of such types may do anything.
 std::optional<std::string_view> text_without_own_types(std::string_view body);
+// The same of a statement; that of SQL as a PREPARE.
+std::optional<std::string> sql_of(const Statement& statement);
 
 class StatementTable {
  public:

@@ -42,9 +42,13 @@ bool WorkerImpl::is_read(Client& client, const Server& server, std::string_view 
                    ? classifier_.classify(sql, client.route->scope, now()).shape
                    : route::analyse(sql);
   if (shape->kind == Kind::Empty) return true;
-  if (server.standby && !server.session->stream().promoted())
-    return shape->kind == Kind::Read || shape->kind == Kind::Execute;
-  return shape->kind == Kind::Read && shape->names.empty();
+  const bool on_standby = server.standby && !server.session->stream().promoted();
+  if (on_standby && shape->kind == Kind::Execute) {
+    session::StatementRef statement = client.statements.find(shape->statement);
+    auto text = statement ? session::sql_of(*statement) : std::nullopt;
+    return text && route::analyse(*text)->kind == Kind::Read;
+  }
+  return shape->kind == Kind::Read && (on_standby || shape->names.empty());
 }
 
 bool WorkerImpl::may_run_again(Client& client, Server& server) {

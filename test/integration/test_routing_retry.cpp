@@ -241,6 +241,29 @@ TEST_CASE("a query that crashes PostgreSQL does not walk through the hosts" *
   CHECK(client.value("select count(*) from t") == "1");
 }
 
+TEST_CASE("an EXECUTE of a read on a replica that is killed runs on another" *
+          doctest::skip(kSkip)) {
+  for (const std::string entry : {"ro", "split"}) {
+    CAPTURE(entry);
+    Trio trio;
+    Pooler pooler(trio.config());
+    until_up(pooler, {&trio.primary, trio.a.get(), trio.b.get()});
+    Client client = pooler.connect(entry);
+    client.exec("prepare r as select count(*) from t");
+    Client holder = trio.hold("t");
+    for (PgCluster* replica : {trio.a.get(), trio.b.get()})
+      eventually("the lock is there", [&] { return locked(*replica, "t"); });
+    client.send("/* howdah:replica */ execute r");
+    eventually("it waits", [&] { return waiting(*trio.a).size() + waiting(*trio.b).size() == 1; });
+    const bool on_a = waiting(*trio.a).size() == 1;
+    (on_a ? trio.a : trio.b)->kill_hard();
+    eventually("it waits on the other",
+               [&] { return waiting(on_a ? *trio.b : *trio.a).size() == 1; });
+    holder.close();
+    CHECK(client.last().at(0, 0) == "1");
+  }
+}
+
 TEST_CASE("what may have written on a lost primary does not run again" * doctest::skip(kSkip)) {
   Trio trio;
   trio.primary.sql(

@@ -153,18 +153,14 @@ show acs_replica "insert into devices values (4, 'no')"
 show acs_primary "select count(*) from devices"
 echo
 echo "The same through acs, which tells reads from writes, in one session:"
-session=$(
-  query acs_primary "create function served_by() returns text language sql stable as \$\$ $where \$\$" >/dev/null
-  await "what served_by is, which the catalogue tells" reads_leave_primary
-  psql -X -q -A -t -h 127.0.0.1 -p "$port" -U demo acs <<SQL
+query acs_primary "create function served_by() returns text language sql stable as \$\$ $where \$\$" >/dev/null
+await "what served_by is, which the catalogue tells" reads_leave_primary
+psql -X -q -A -t -h 127.0.0.1 -p "$port" -U demo acs <<SQL |
 select 'select served_by()|' || served_by();
 insert into devices values (5, 'yes') returning 'insert ... returning served_by()|' || served_by();
 select 'select count(*), served_by() ...|' || count(*) || ' rows, ' || served_by() from devices;
 SQL
-)
-printf '%s\n' "$session" | while IFS='|' read -r sql answer; do
-  printf '  %-12s %-52s %s\n' acs "$sql" "$answer"
-done
+  while IFS='|' read -r sql answer; do printf '  %-12s %-52s %s\n' acs "$sql" "$answer"; done
 echo
 echo "SHOW HOSTS, some of its columns:"
 psql -X -A -F ' ' -h 127.0.0.1 -p "$port" -U demo howdah -c 'SHOW HOSTS' |
